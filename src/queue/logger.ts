@@ -1,0 +1,11 @@
+/**
+ * Where the library tells what it does. Two methods, so that pino, winston or `console` adapters fit;
+ * `pino()` itself can be given as it is. Fields never hold bodies or passwords.
+ */
+export interface Logger {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** Says nothing: the default, because a library does not write to its user's terminal. */
+export const silentLogger: Logger = { info() {}, warn() {} };
