@@ -1,22 +1,15 @@
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Lints one line as if it stood in `file`, by the rule of biome.json that keeps the layers. */
-function forbidden(file: string, line: string): boolean {
-  const { status, error } = spawnSync(
-    process.execPath,
-    ['node_modules/@biomejs/biome/bin/biome', 'lint', `--stdin-file-path=${file}`, '--only=style/noRestrictedImports'],
-    // From standard input biome prints the code, not its findings; the exit code tells.
-    { cwd: root, input: `${line}\n` },
-  );
-  if (error) throw error;
-  return status !== 0;
-}
+type Case = readonly [file: string, line: string];
 
-test.each([
+const forbidden: readonly Case[] = [
   ['src/queue/queue.ts', "import { memory } from './memory/index.js';"],
   ['src/queue/queue.ts', "import type { MemoryDriver } from './memory/driver.js';"],
   ['src/queue/queue.ts', "export * from './mysql/index.js';"],
@@ -32,11 +25,9 @@ test.each([
   ['src/queue/amqp/send.ts', "import { retry } from '../retry.js';"],
   ['src/queue/conformance/suite.ts', "import { memory } from '../memory/index.js';"],
   ['src/queue/conformance/suite.ts', "import { test } from 'vitest';"],
-])('the layers forbid, in %s: %s', (file, line) => {
-  expect(forbidden(file, line)).toBe(true);
-});
+];
 
-test.each([
+const allowed: readonly Case[] = [
   ['src/queue/queue.ts', "import { QueueError } from './errors.js';"],
   ['src/queue/queue.ts', "import { v7 } from 'uuid';"],
   ['src/queue/memory/driver.ts', "import type { Driver } from '../driver.js';"],
@@ -45,6 +36,43 @@ test.each([
   ['src/queue/conformance/suite.ts', "import type { Driver } from '../driver.js';"],
   ['src/queue/conformance/suite.ts', "import { openQueue } from '../queue.js';"],
   ['src/open-queue.ts', "await import('./queue/memory/index.js');"],
-])('the layers allow, in %s: %s', (file, line) => {
-  expect(forbidden(file, line)).toBe(false);
+];
+
+const project = mkdtempSync(join(tmpdir(), 'signalbox-layers-'));
+/** What biome says about a project of our layout, in which each case is a file of its own. */
+let findings: string;
+
+beforeAll(() => {
+  copyFileSync(join(root, 'biome.json'), join(project, 'biome.json'));
+  for (const [file, line] of [...forbidden, ...allowed]) {
+    const path = join(project, placed(file, line));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `${line}\n`);
+  }
+  const { stdout, stderr, error } = spawnSync(
+    process.execPath,
+    [
+      join(root, 'node_modules/@biomejs/biome/bin/biome'),
+      ...['lint', '--only=style/noRestrictedImports', '--vcs-enabled=false', '--max-diagnostics=none', 'src'],
+    ],
+    { cwd: project, encoding: 'utf8' },
+  );
+  if (error) throw error;
+  findings = `${stdout}${stderr}`;
 });
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+test.each(forbidden)('the layers forbid, in %s: %s', (file, line) => {
+  expect(findings).toContain(`${placed(file, line)}:1:`);
+});
+
+test.each(allowed)('the layers allow, in %s: %s', (file, line) => {
+  expect(findings).toContain(`Checked ${forbidden.length + allowed.length} files`);
+  expect(findings).not.toContain(`${placed(file, line)}:1:`);
+});
+
+function placed(file: string, line: string): string {
+  const number = [...forbidden, ...allowed].findIndex((each) => each[0] === file && each[1] === line);
+  return join(dirname(file), `case-${number}.ts`);
+}
