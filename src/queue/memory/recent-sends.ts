@@ -1,0 +1,28 @@
+import type { SendResult } from '../driver.js';
+
+/**
+ * The answers to the latest sends by nonce, so that a repeated send of one call stores nothing. Two
+ * generations of a fixed number of entries: the memory is bounded whatever passes through, and at least
+ * `perGeneration` sends are remembered. A repetition comes within the publisher's deadline, or never.
+ */
+export class RecentSends {
+  readonly #perGeneration: number;
+  #young = new Map<string, SendResult>();
+  #old = new Map<string, SendResult>();
+
+  constructor(perGeneration = 16_384) {
+    this.#perGeneration = perGeneration;
+  }
+
+  find(nonce: string): SendResult | undefined {
+    return this.#young.get(nonce) ?? this.#old.get(nonce);
+  }
+
+  remember(nonce: string, result: SendResult): void {
+    if (this.#young.size >= this.#perGeneration) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(nonce, result);
+  }
+}

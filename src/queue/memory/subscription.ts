@@ -1,0 +1,94 @@
+import {
+  type DriverLease,
+  type DriverSubscription,
+  type Receipt,
+  type Received,
+  Refusal,
+  type Settlement,
+  type SettleResult,
+  type SubscribeOptions,
+} from '../driver.js';
+import type { Client } from './client.js';
+import { cloneSend } from './clone.js';
+import type { Group } from './group.js';
+import { Reader } from './reader.js';
+
+/** See `DriverSubscription`. Goes on when its group is removed and added again; in between, `receive` rejects with a `not-found` refusal. */
+export class MemorySubscription implements DriverSubscription {
+  readonly lease: DriverLease;
+  readonly #client: Client;
+  readonly #options: SubscribeOptions;
+  readonly #onClosed: (subscription: MemorySubscription) => void;
+  #reader: Reader;
+  #group: Group;
+  #closed = false;
+
+  /** Throws a `not-found` refusal. */
+  constructor(client: Client, options: SubscribeOptions, onClosed: (subscription: MemorySubscription) => void) {
+    this.#client = client;
+    this.#options = options;
+    this.#onClosed = onClosed;
+    this.lease = { ms: client.leaseMs, extend: (receipts, ms) => this.#extend(receipts, ms) };
+    this.#group = client.store.group(options.topic, options.group);
+    this.#reader = new Reader(client.leaseMs);
+    this.#group.join(this.#reader);
+  }
+
+  receive(max: number, waitMs: number): Promise<readonly Received[]> {
+    return this.#client.run(() => {
+      if (this.#closed)
+        throw new Refusal('closed', `subscription "${this.#options.consumer}" is closed`, 'subscribe again');
+      this.#followGroup();
+      const received = this.#group.take(this.#reader, max, this.#client.store.clock.now());
+      if (received.length > 0 || waitMs <= 0) return received;
+      return this.#group.wait(this.#reader, max, waitMs);
+    });
+  }
+
+  settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    return this.#client.run(async () => {
+      const outboxes = batch.flatMap((settlement) => (settlement.kind === 'ack' ? settlement.outbox : []));
+      if (this.#client.store.blockerOf(outboxes, null) === null) return this.#client.store.settle(batch);
+      const kept = batch.map((settlement) =>
+        settlement.kind === 'ack' ? { ...settlement, outbox: settlement.outbox.map(cloneSend) } : { ...settlement },
+      );
+      await this.#client.untilFree(outboxes, null);
+      return this.#client.store.settle(kept);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#closed ? Promise.resolve() : this.#client.run(() => this.end('closed'));
+  }
+
+  /** Stops reading, at once. */
+  end(how: 'closed' | 'killed'): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#group.leave(this.#reader, how);
+    this.#onClosed(this);
+    this.#group.serve(this.#client.store.clock.now());
+  }
+
+  /** The connection breaks: what is held goes back, and what is waited for is waited for on the next one. Answers what to call when that is known. */
+  breakOff(): () => void {
+    const holds = this.#group.takeBack(this.#reader);
+    return () => {
+      if (holds.length > 0) this.#options.onLost(holds);
+      this.#group.serve(this.#client.store.clock.now());
+    };
+  }
+
+  #extend(receipts: readonly Receipt[], ms: number): Promise<readonly ('done' | 'lost')[]> {
+    return this.#client.run(() => this.#client.store.extend(receipts, ms));
+  }
+
+  /** A group that was removed and added again is another one; its reader starts afresh. */
+  #followGroup(): void {
+    const group = this.#client.store.group(this.#options.topic, this.#options.group);
+    if (group === this.#group) return;
+    this.#group = group;
+    this.#reader = new Reader(this.#client.leaseMs);
+    group.join(this.#reader);
+  }
+}
