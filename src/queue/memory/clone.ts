@@ -6,16 +6,24 @@ import type { Counts, Death, Send, StoredMessage } from '../driver.js';
  * because foreign fields of a user's object are none of the store's business.
  */
 export function cloneMessage(message: StoredMessage): StoredMessage {
-  return {
-    id: message.id,
-    topic: message.topic,
-    key: message.key,
-    routingKey: message.routingKey,
-    headers: { ...message.headers },
-    body: new Uint8Array(message.body),
-    publishedAt: message.publishedAt,
-    format: message.format,
-  };
+  return withBody(message, new Uint8Array(message.body));
+}
+
+/**
+ * As `cloneMessage`, for a hand-out: the body is cut from Node's buffer pool, as network clients do it, for
+ * 0.1 us instead of 0.6. What is kept is not: one letter of 200 bytes would keep 8 KiB alive.
+ */
+export function handedOut(message: StoredMessage): StoredMessage {
+  const { byteLength } = message.body;
+  const pooled = Buffer.allocUnsafe(byteLength);
+  const body = new Uint8Array(pooled.buffer, pooled.byteOffset, byteLength);
+  body.set(message.body);
+  return withBody(message, body);
+}
+
+function withBody(message: StoredMessage, body: Uint8Array): StoredMessage {
+  const { id, topic, key, routingKey, headers, publishedAt, format } = message;
+  return { id, topic, key, routingKey, headers: { ...headers }, body, publishedAt, format };
 }
 
 export function cloneCounts(counts: Counts): Counts {

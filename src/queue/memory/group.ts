@@ -8,7 +8,7 @@ import {
   type Refusal,
 } from '../driver.js';
 import type { Backlog } from './backlog.js';
-import { cloneCounts, cloneMessage } from './clone.js';
+import { cloneCounts, handedOut } from './clone.js';
 import { byDueTime, type Copy } from './copy.js';
 import { Heap } from './heap.js';
 import { Letters } from './letters.js';
@@ -132,7 +132,7 @@ export class Group {
       reader.holds.add(hold);
       received.push({
         receipt: hold,
-        message: cloneMessage(copy.message),
+        message: handedOut(copy.message),
         counts: cloneCounts(copy.counts),
         redeliveries: copy.unanswered++,
       });
