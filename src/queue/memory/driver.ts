@@ -19,24 +19,9 @@ import { adminOf } from './admin.js';
 import { capabilitiesWith } from './capabilities.js';
 import { Client } from './client.js';
 import { cloneSend } from './clone.js';
-import { checkedLease, type MemoryStore, type MemoryStoreOptions, memoryStore, Store } from './store.js';
+import type { Store } from './store.js';
 import { MemorySubscription } from './subscription.js';
 import { Transaction } from './transaction.js';
-
-/** Either a kept store, or what to make a new one of. `leaseMs` overrides the store's for this driver alone. */
-export type MemoryOptions =
-  | { readonly store: MemoryStore; readonly leaseMs?: number }
-  | (MemoryStoreOptions & { readonly store?: never });
-
-/** A driver on a store: without one, on a new store of its own. Throws an `invalid` refusal for options that cannot be. */
-export function memory(options: MemoryOptions = {}): MemoryDriver {
-  const store = options.store ?? memoryStore(options);
-  if (!(store instanceof Store)) throw new Refusal('invalid', 'store is no memory store', 'make it with memoryStore()');
-  if (options.store !== undefined && 'clock' in options) {
-    throw new Refusal('invalid', 'both a store and a clock are given', "leave the clock out: it is the store's");
-  }
-  return new StoreDriver(store, checkedLease(options.leaseMs ?? store.leaseMs));
-}
 
 /** A driver whose connection and process can be made to fail, for those who test what is built on it. */
 export interface MemoryDriver extends Driver {
@@ -55,7 +40,7 @@ export interface MemoryDriver extends Driver {
 }
 
 /** The reference reading of `Driver`: what a verb means, with nothing in its way. */
-class StoreDriver implements MemoryDriver {
+export class StoreDriver implements MemoryDriver {
   readonly name: string;
   readonly clock: Clock;
   readonly capabilities: Capabilities;

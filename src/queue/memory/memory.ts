@@ -17,6 +17,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 export function memory(options: MemoryOptions = {}): MemoryDriver {
   const store = options.store ?? memoryStore(options);
   if (!(store instanceof Store)) throw new Refusal('invalid', 'store is no memory store', 'make it with memoryStore()');
+  if (options.store !== undefined && 'clock' in options) {
+    throw new Refusal('invalid', 'both a store and a clock are given', "leave the clock out: it is the store's");
+  }
   return new StoreDriver(store, checkedLease(options.leaseMs ?? store.leaseMs));
 }
 

@@ -16,7 +16,6 @@ import {
   type Settlement,
   type SettleResult,
   type StoredMessage,
-  systemClock,
   type Target,
   type TopicTopology,
   type Topology,
@@ -50,17 +49,6 @@ export interface MemoryStore {
   readonly leaseMs: number;
   /** Begins a transaction whose sends become visible together, or not at all. */
   begin(): MemoryTransaction;
-}
-
-/** A new, empty store. Throws an `invalid` refusal for a lease that is no positive number. */
-export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
-  const { clock = systemClock, leaseMs = 30_000, name = 'memory' } = options;
-  return new Store({ clock, leaseMs: checkedLease(leaseMs), name });
-}
-
-export function checkedLease(leaseMs: number): number {
-  if (Number.isFinite(leaseMs) && leaseMs > 0) return leaseMs;
-  throw new Refusal('invalid', `leaseMs is ${leaseMs}`, 'give it milliseconds above 0, or leave it out for 30 000');
 }
 
 /** Where an entry of a send goes, decided without changing anything. */
