@@ -1,0 +1,53 @@
+import { type Driver, Refusal } from './queue/driver.js';
+import { type Queue, QueueError, type QueueOptions } from './queue/index.js';
+import { openDriver } from './queue/queue.js';
+
+/** Loads a driver only when its scheme is used: what one backend needs is not there for users of another. */
+const drivers: Readonly<Record<string, (url: string) => Promise<Driver>>> = {
+  'memory:': async (url) => (await import('./queue/memory/index.js')).memoryFromUrl(url),
+};
+
+/** Schemes that have a meaning and no driver yet. */
+const planned: ReadonlySet<string> = new Set(['amqp:', 'amqps:', 'mysql:', 'mariadb:', 'sqlite:']);
+
+/**
+ * Opens a queue on the backend that a URL names, or on a driver of your own, and declares its topics there.
+ *
+ * `memory:` is a store of this queue's own; `memory:NAME` is shared by all queues of this process that use
+ * the name. Rejects with `invalid` for bad options or an unknown scheme, `unsupported` for a backend that
+ * this release has no driver for, and with what the backend answers: `unavailable`, `auth`, `denied`,
+ * `topology-mismatch`. Never shows a URL's password.
+ */
+export async function openQueue(backend: string | Driver, options: QueueOptions): Promise<Queue> {
+  if (typeof backend === 'string') return openDriver(await driverOf(backend), options);
+  if (isDriver(backend)) return openDriver(backend, options);
+  throw new QueueError('cannot open a queue: the backend is neither a URL nor a driver; give a URL such as "memory:"', {
+    code: 'invalid',
+  });
+}
+
+async function driverOf(url: string): Promise<Driver> {
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
+  const load = scheme === null ? undefined : drivers[scheme];
+  if (load !== undefined) return load(url).catch((error: unknown) => Promise.reject(asQueueError(error)));
+  const known = Object.keys(drivers).join(', ');
+  if (scheme !== null && planned.has(scheme)) {
+    throw new QueueError(`cannot open a queue: this release has no driver for "${scheme}" yet; use one of ${known}`, {
+      code: 'unsupported',
+    });
+  }
+  // Not the URL itself: it may hold a password.
+  const what = scheme === null ? 'the URL has no scheme' : `nothing is known about the scheme "${scheme}"`;
+  throw new QueueError(`cannot open a queue: ${what}; use one of ${known}`, { code: 'invalid' });
+}
+
+function asQueueError(error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error;
+  return new QueueError(`cannot open a queue: ${error.message}; ${error.remedy}`, { code: error.code });
+}
+
+function isDriver(value: unknown): value is Driver {
+  return (
+    typeof value === 'object' && value !== null && 'capabilities' in value && 'open' in value && 'subscribe' in value
+  );
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { checkOpen, type QueueContext } from './context.js';
+import { type DeadLetter, deadLetterOf } from './dead-letter.js';
+import type { Depth, LetterBox, TopicTopology } from './driver.js';
+import { QueueError } from './errors.js';
+import { wrapError } from './failure.js';
+import { kindOf, nameFault, textFault } from './names.js';
+import { positiveInteger, readOptions } from './options.js';
+import { isTopic, type Topic } from './topic.js';
+
+/** A topic, or the name of one: tools that know no schemas have only names. */
+export type TopicOrName = Topic | string;
+
+export interface LetterListOptions {
+  /** At most this many; default 100, at most 1000. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | null | undefined;
+}
+
+/** What a group gave up on, or what found its destination gone. Looking changes nothing and uses nothing up. */
+export interface Letters {
+  /** A page, oldest first; `next` is null on the last one. */
+  list(options?: LetterListOptions): Promise<{ readonly letters: readonly DeadLetter[]; readonly next: string | null }>;
+  /** Null where the backend cannot tell. */
+  count(): Promise<number | null>;
+  /** Sends them back where they belong: same ids, counts from the start, at the end of their key's line. Answers how many. `ids` are message ids. */
+  redrive(ids: readonly string[] | 'all'): Promise<number>;
+  /** Deletes them for good. Answers how many. */
+  purge(ids: readonly string[] | 'all'): Promise<number>;
+}
+
+const letterListSchema = z.strictObject({
+  limit: positiveInteger.max(1_000, 'must be at most 1000').default(100),
+  cursor: z.string().nullable().default(null),
+});
+
+const patternsSchema = z.strictObject({
+  patterns: z
+    .array(z.custom<string>((value) => textFault(value, 255) === null, 'is not a pattern'))
+    .min(1, 'needs at least one pattern; leave it out for all messages')
+    .default(['#']),
+});
+
+/** For operators: what is there, how much of it, and what was given up. All verbs may be called at any time. */
+export class Admin {
+  readonly #context: QueueContext;
+
+  constructor(context: QueueContext) {
+    this.#context = context;
+  }
+
+  /** What exists in the backend, whether this process declared it or not. */
+  topics(): Promise<readonly TopicTopology[]> {
+    return this.#call('list the topics', (admin) => admin.topics());
+  }
+
+  /** How much waits in one group. Fields that the backend cannot know are null. */
+  depth(topic: TopicOrName, group = 'default'): Promise<Depth> {
+    const name = nameOf('read the depth of a group', topic);
+    return this.#call(`read the depth of group "${group}" of "${name}"`, (admin) => admin.depth(name, group));
+  }
+
+  /** Adds a group that is not part of the topic's definition; it gets what is published after this resolved. Adding it again changes nothing. */
+  addGroup(topic: TopicOrName, group: string, options: { readonly patterns?: readonly string[] } = {}): Promise<void> {
+    const operation = `add group ${JSON.stringify(group)}`;
+    const name = nameOf(operation, topic);
+    checkGroup(operation, group);
+    const { patterns } = readOptions(operation, patternsSchema, options);
+    return this.#call(`add group "${group}" to "${name}"`, (admin) => admin.addGroup(name, { name: group, patterns }));
+  }
+
+  /** Removes a group with what waits for it and its dead letters; what is delayed becomes a lost letter when it falls due. */
+  removeGroup(topic: TopicOrName, group: string): Promise<void> {
+    const operation = `remove group ${JSON.stringify(group)}`;
+    const name = nameOf(operation, topic);
+    checkGroup(operation, group);
+    return this.#call(`remove group "${group}" from "${name}"`, (admin) => admin.removeGroup(name, group));
+  }
+
+  /** The dead letters of one group of one topic. */
+  deadLetters(topic: TopicOrName, group = 'default'): Letters {
+    const name = nameOf('look at dead letters', topic);
+    checkGroup('look at dead letters', group);
+    return this.#letters(`the dead letters of group "${group}" of "${name}"`, { kind: 'dead', topic: name, group });
+  }
+
+  /** Delayed messages of all topics whose destination was gone when they fell due. */
+  get lostLetters(): Letters {
+    return this.#letters('the lost letters', { kind: 'lost' });
+  }
+
+  #letters(what: string, box: LetterBox): Letters {
+    return {
+      list: async (options = {}) => {
+        const page = readOptions(`list ${what}`, letterListSchema, options);
+        const { letters, next } = await this.#call(`list ${what}`, (admin) => admin.letters(box, page));
+        return { letters: letters.map(deadLetterOf), next };
+      },
+      count: async () =>
+        (await this.#call(`count ${what}`, (admin) => admin.letters(box, { limit: 1, cursor: null }))).total,
+      redrive: async (ids) =>
+        this.#call(`redrive ${what}`, (admin) => admin.redrive(box, checkIds(`redrive ${what}`, ids))),
+      purge: async (ids) => this.#call(`purge ${what}`, (admin) => admin.purge(box, checkIds(`purge ${what}`, ids))),
+    };
+  }
+
+  async #call<T>(operation: string, call: (admin: QueueContext['driver']['admin']) => Promise<T>): Promise<T> {
+    checkOpen(this.#context, operation);
+    try {
+      return await call(this.#context.driver.admin);
+    } catch (error) {
+      throw wrapError(operation, this.#context.driver, error);
+    }
+  }
+}
+
+function nameOf(operation: string, topic: TopicOrName): string {
+  if (isTopic(topic)) return topic.name;
+  const fault = nameFault(topic);
+  if (fault === null) return topic as string;
+  throw new QueueError(
+    `cannot ${operation}: the topic ${typeof topic === 'string' ? fault : `is ${kindOf(topic)}`}; give a topic or its name`,
+    { code: 'invalid' },
+  );
+}
+
+function checkGroup(operation: string, group: unknown): void {
+  const fault = nameFault(group);
+  if (fault !== null)
+    throw new QueueError(`cannot ${operation}: the group's name ${fault}; give up to 100 bytes of plain text`, {
+      code: 'invalid',
+    });
+}
+
+function checkIds(operation: string, ids: unknown): readonly string[] | 'all' {
+  if (ids === 'all') return ids;
+  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return ids;
+  throw new QueueError(`cannot ${operation}: the ids are ${kindOf(ids)}; give an array of message ids, or 'all'`, {
+    code: 'invalid',
+  });
+}

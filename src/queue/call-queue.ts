@@ -1,0 +1,312 @@
+import { type BackoffPolicy, backoff } from './backoff.js';
+import type { Clock } from './clock.js';
+import type { Classification } from './driver.js';
+import type { QueueErrorCode } from './errors.js';
+
+/** How one item of a call came out; `error` is whatever the driver threw or answered for it. */
+export type Outcome<Answer> = { readonly answer: Answer } | { readonly error: unknown };
+
+/** Why an item failed for good. */
+export interface CallFailure {
+  readonly code: QueueErrorCode;
+  readonly retryable: boolean;
+  /** Whether one of the tries may have taken effect. */
+  readonly outcomeUnknown: boolean;
+  readonly cause: unknown;
+}
+
+export interface CallQueueOptions<Item, Answer> {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** One round trip for a batch; one outcome per item, in order. Rejects when nothing is known about any of them. */
+  readonly call: (batch: readonly Item[]) => Promise<readonly Outcome<Answer>[]>;
+  readonly classify: (error: unknown) => Classification;
+  /** Items with the same order are never under way at once, and later ones wait while an earlier one is retried; null: no order. */
+  readonly orderOf: (item: Item) => string | null;
+  readonly maxBatch: number;
+  readonly maxConcurrent: number;
+  /** How long an item may take, with all its tries. */
+  readonly deadlineMs: number;
+}
+
+/** Between tries of a call. Short, because a broker that restarts is back within seconds. */
+export const callBackoff: BackoffPolicy = { initialMs: 50, factor: 2, maxMs: 2_000, jitter: 0.2 };
+
+interface Entry<Item, Answer> {
+  readonly item: Item;
+  readonly order: string | null;
+  readonly deadlineAt: number;
+  readonly resolve: (answer: Answer, unknownBefore: boolean) => void;
+  readonly reject: (failure: CallFailure) => void;
+  tries: number;
+  notBefore: number;
+  unknown: boolean;
+  lastError: CallFailure | null;
+  state: 'waiting' | 'under-way' | 'ended';
+  call: Call | null;
+}
+
+/** One batch that the driver has not answered for. */
+interface Call {
+  left: number;
+  readonly orders: string[];
+}
+
+/**
+ * Groups concurrent single calls into batches by their own clock: the first goes at once, what comes while
+ * it is under way is gathered and goes together (measured on MySQL: 14k/s instead of 1.6k/s, and no delay
+ * when idle, unlike a fixed window). Retries what may succeed later, item by item, until its deadline, and
+ * keeps the order of items that have one. Knows nothing of messages: publishes and settlements both use it.
+ */
+export class CallQueue<Item, Answer> {
+  readonly #options: CallQueueOptions<Item, Answer>;
+  #waiting: Entry<Item, Answer>[] = [];
+  readonly #underWay = new Set<Entry<Item, Answer>>();
+  readonly #ordersUnderWay = new Set<string>();
+  /** How many of the waiting are between two tries: while there are none, a batch is just the front. */
+  #retrying = 0;
+  #calls = 0;
+  #pumpQueued = false;
+  #cancelTimer: (() => void) | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #onIdle: (() => void)[] = [];
+
+  constructor(options: CallQueueOptions<Item, Answer>) {
+    this.#options = options;
+  }
+
+  /** Waiting and under way. */
+  get size(): number {
+    return this.#waiting.length + this.#underWay.size;
+  }
+
+  /**
+   * Adds a call. Exactly one of the callbacks is called, once. Answers a function that gives up on it: true
+   * when nothing had been sent yet, false when it was under way (its outcome is unknown then) or had ended.
+   */
+  add(
+    item: Item,
+    resolve: Entry<Item, Answer>['resolve'],
+    reject: Entry<Item, Answer>['reject'],
+  ): () => 'withdrawn' | 'under-way' | 'ended' {
+    const { clock, deadlineMs, orderOf } = this.#options;
+    const entry: Entry<Item, Answer> = {
+      item,
+      order: orderOf(item),
+      deadlineAt: clock.now() + deadlineMs,
+      resolve,
+      reject,
+      tries: 0,
+      notBefore: 0,
+      unknown: false,
+      lastError: null,
+      state: 'waiting',
+      call: null,
+    };
+    this.#waiting.push(entry);
+    this.#pumpSoon();
+    return () => this.#withdraw(entry);
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void> {
+    return this.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Fails all that is left, now. What was under way has an unknown outcome. */
+  abandon(code: QueueErrorCode, cause: unknown): void {
+    for (const entry of this.#waiting.splice(0))
+      this.#fail(entry, { code, retryable: false, outcomeUnknown: entry.unknown, cause });
+    for (const entry of [...this.#underWay]) this.#fail(entry, { code, retryable: false, outcomeUnknown: true, cause });
+    this.#retrying = 0;
+    this.#settleDown();
+  }
+
+  /** After the present turn, so that what is called in one turn leaves in one batch. */
+  #pumpSoon(): void {
+    if (this.#pumpQueued) return;
+    this.#pumpQueued = true;
+    queueMicrotask(() => {
+      this.#pumpQueued = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#calls < this.#options.maxConcurrent) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) break;
+      void this.#run(batch);
+    }
+    this.#arm();
+  }
+
+  #nextBatch(): Entry<Item, Answer>[] {
+    const { maxBatch, maxConcurrent } = this.#options;
+    if (this.#retrying === 0 && (maxConcurrent === 1 || this.#ordersUnderWay.size === 0))
+      return this.#waiting.splice(0, maxBatch);
+    return this.#pickInOrder(maxBatch);
+  }
+
+  /** The slow way, used while something is being retried: skips what is not due and all that must not overtake it. */
+  #pickInOrder(maxBatch: number): Entry<Item, Answer>[] {
+    const now = this.#options.clock.now();
+    const held = new Set(this.#ordersUnderWay);
+    const batch: Entry<Item, Answer>[] = [];
+    const rest: Entry<Item, Answer>[] = [];
+    for (const entry of this.#waiting) {
+      const free = entry.order === null || !held.has(entry.order);
+      if (free && entry.notBefore <= now && batch.length < maxBatch) {
+        if (entry.tries > 0) this.#retrying--;
+        batch.push(entry);
+      } else {
+        if (entry.order !== null) held.add(entry.order);
+        rest.push(entry);
+      }
+    }
+    this.#waiting = rest;
+    return batch;
+  }
+
+  async #run(batch: readonly Entry<Item, Answer>[]): Promise<void> {
+    this.#calls++;
+    const call: Call = { left: batch.length, orders: [] };
+    for (const entry of batch) {
+      entry.state = 'under-way';
+      entry.call = call;
+      entry.tries++;
+      this.#underWay.add(entry);
+      if (entry.order !== null) {
+        this.#ordersUnderWay.add(entry.order);
+        call.orders.push(entry.order);
+      }
+    }
+    try {
+      const outcomes = await this.#options.call(batch.map((entry) => entry.item));
+      for (let i = 0; i < batch.length; i++)
+        this.#finish(batch[i] as Entry<Item, Answer>, outcomes[i] ?? { error: missingOutcome });
+    } catch (error) {
+      for (const entry of batch) this.#finish(entry, { error });
+    }
+    this.#pump();
+    this.#settleDown();
+  }
+
+  /** Ends an entry's part in its call; the last one makes room for the next call, also when the driver never answers. */
+  #leave(entry: Entry<Item, Answer>): void {
+    const { call } = entry;
+    if (call === null) return;
+    entry.call = null;
+    this.#underWay.delete(entry);
+    call.left--;
+    if (call.left > 0) return;
+    this.#calls--;
+    for (const order of call.orders) this.#ordersUnderWay.delete(order);
+  }
+
+  #finish(entry: Entry<Item, Answer>, outcome: Outcome<Answer>): void {
+    if (entry.state === 'ended') return; // its deadline passed, or its caller left
+    this.#leave(entry);
+    if ('answer' in outcome) {
+      entry.state = 'ended';
+      entry.resolve(outcome.answer, entry.unknown);
+      return;
+    }
+    const { code, retryable, outcomeUnknown } = this.#options.classify(outcome.error);
+    entry.unknown ||= outcomeUnknown;
+    const failure: CallFailure = { code, retryable, outcomeUnknown: entry.unknown, cause: outcome.error };
+    if (retryable) this.#retry(entry, failure);
+    else this.#fail(entry, failure);
+  }
+
+  /** Back to its place among the waiting, which is before everything that was added later. */
+  #retry(entry: Entry<Item, Answer>, failure: CallFailure): void {
+    const { clock, random } = this.#options;
+    entry.state = 'waiting';
+    entry.lastError = failure;
+    entry.notBefore = clock.now() + backoff(entry.tries, callBackoff, random());
+    let at = 0;
+    while (at < this.#waiting.length && (this.#waiting[at] as Entry<Item, Answer>).tries > 0) at++;
+    this.#waiting.splice(at, 0, entry);
+    this.#retrying++;
+  }
+
+  #fail(entry: Entry<Item, Answer>, failure: CallFailure): void {
+    this.#leave(entry);
+    entry.state = 'ended';
+    entry.reject(failure);
+  }
+
+  #withdraw(entry: Entry<Item, Answer>): 'withdrawn' | 'under-way' | 'ended' {
+    if (entry.state === 'ended') return 'ended';
+    const sent = entry.state === 'under-way' || entry.unknown;
+    if (entry.state === 'waiting') {
+      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+      if (entry.tries > 0) this.#retrying--;
+    }
+    this.#leave(entry);
+    entry.state = 'ended';
+    this.#pump();
+    this.#settleDown();
+    return sent ? 'under-way' : 'withdrawn';
+  }
+
+  /** One timer for all: the next try or the next deadline. An item under way past its deadline is given up, its call goes on unheard. */
+  #arm(): void {
+    const at = this.size === 0 ? Number.POSITIVE_INFINITY : this.#nextWakeAt();
+    // A timer that fires too early finds nothing to do and is set again: cheaper than moving it with every call.
+    if (at >= this.#timerAt && at !== Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#timerAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    this.#cancelTimer = clock.schedule(() => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#cancelTimer = null;
+      this.#expire(clock.now());
+      this.#pump();
+      this.#settleDown();
+    }, at - clock.now());
+  }
+
+  #nextWakeAt(): number {
+    let at = Number.POSITIVE_INFINITY;
+    // All items have the same time to live, so the first of each kind has the earliest deadline.
+    for (const entry of this.#underWay) {
+      at = entry.deadlineAt;
+      break;
+    }
+    for (const entry of this.#waiting) {
+      at = Math.min(at, entry.deadlineAt);
+      if (entry.tries === 0) break;
+      at = Math.min(at, entry.notBefore);
+    }
+    return at;
+  }
+
+  #expire(now: number): void {
+    for (const entry of [...this.#underWay]) {
+      if (entry.deadlineAt > now) continue;
+      this.#fail(entry, { code: 'timeout', retryable: true, outcomeUnknown: true, cause: entry.lastError?.cause });
+    }
+    const late = this.#waiting.filter((entry) => entry.deadlineAt <= now);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter((entry) => entry.deadlineAt > now);
+    for (const entry of late) {
+      if (entry.tries > 0) this.#retrying--;
+      this.#fail(
+        entry,
+        entry.lastError ?? { code: 'timeout', retryable: true, outcomeUnknown: entry.unknown, cause: undefined },
+      );
+    }
+  }
+
+  #settleDown(): void {
+    if (this.size > 0) return;
+    this.#arm();
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+}
+
+const missingOutcome = new Error('the driver answered fewer results than it was given entries');

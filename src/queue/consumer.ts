@@ -1,0 +1,147 @@
+import { sleep } from './clock.js';
+import type { Delivery, HeldDelivery } from './delivery.js';
+import { PermanentError, QueueError } from './errors.js';
+import type { Reader } from './reader.js';
+import type { CloseOptions } from './subscription.js';
+
+/**
+ * What is done with each delivery. Returning acks, throwing nacks (the topic's back-off, in the end a dead
+ * letter), `PermanentError` makes a dead letter at once. A handler that wants something else settles by
+ * itself and returns: `await delivery.postpone(5000); return;`.
+ */
+export type Handler<Body = unknown> = (delivery: Delivery<Body>) => unknown;
+
+/** A running consumer. */
+export interface Consumer extends AsyncDisposable {
+  /** Unique name, as in logs and events. */
+  readonly consumer: string;
+  /** Starts nothing more, lets handlers finish, gives back the rest; at the deadline aborts `delivery.signal`. Closing again is the same closing. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+export interface HandlerConsumerOptions {
+  readonly concurrency: number;
+  /** A handler that takes longer has failed; null: none. */
+  readonly timeoutMs: number | null;
+}
+
+/** How long a handler that ran out of time keeps its place (and its key) where no lease says it, milliseconds. */
+const overtimeMs = 30_000;
+
+/** `consume`'s face of a reader: a handler, its concurrency and its time. */
+export class HandlerConsumer<Body> implements Consumer {
+  readonly consumer: string;
+  readonly #reader: Reader;
+  readonly #handler: Handler<Body>;
+  readonly #options: HandlerConsumerOptions;
+  readonly #close: (deadlineMs: number | undefined) => Promise<void>;
+  #running = 0;
+
+  constructor(
+    makeReader: (onReady: () => void) => Reader,
+    handler: Handler<Body>,
+    options: HandlerConsumerOptions,
+    close: (reader: Reader, deadlineMs: number | undefined) => Promise<void>,
+  ) {
+    this.#reader = makeReader(() => this.#startMore());
+    this.#handler = handler;
+    this.#options = options;
+    this.#close = (deadlineMs) => close(this.#reader, deadlineMs);
+    this.consumer = this.#reader.consumer;
+  }
+
+  open(): Promise<void> {
+    return this.#reader.open();
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#close(options.deadlineMs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #startMore(): void {
+    while (this.#running < this.#options.concurrency) {
+      const delivery = this.#reader.take();
+      if (delivery === null) return;
+      this.#running++;
+      void this.#run(delivery as HeldDelivery<Body>).finally(() => {
+        this.#running--;
+        this.#startMore();
+      });
+    }
+  }
+
+  /** Ends when the handler's work is over; its settlement may still be on its way, together with others. */
+  async #run(delivery: HeldDelivery<Body>): Promise<void> {
+    const { timeoutMs } = this.#options;
+    try {
+      if (timeoutMs === null) await this.#handler(delivery);
+      else if (!(await this.#runWithin(timeoutMs, delivery))) return;
+      if (delivery.state === 'held') this.#settle(delivery, delivery.ack());
+    } catch (error) {
+      this.#failed(delivery, error);
+    }
+  }
+
+  /** Answers whether the handler made it; otherwise the delivery has been nacked. */
+  async #runWithin(timeoutMs: number, delivery: HeldDelivery<Body>): Promise<boolean> {
+    const { clock } = this.#reader.context;
+    // Wrapped, so that a handler that throws synchronously is one that rejects.
+    const work = (async () => this.#handler(delivery))();
+    const inTime = new AbortController();
+    const timeUp = sleep(clock, timeoutMs, inTime.signal).then(() => 'time is up' as const);
+    const first = await Promise.race([work.then(() => 'done' as const), timeUp]).finally(() => inTime.abort());
+    if (first === 'done') return true;
+    const error = new QueueError(
+      `the handler of "${delivery.topic}" took longer than its ${timeoutMs} ms; raise timeoutMs, or stop when delivery.signal says so`,
+      {
+        code: 'timeout',
+      },
+    );
+    delivery.abort(error);
+    // A key stays held until its handler has returned, or for as long as a lease; others wait for nothing.
+    const ordered = this.#reader.topic.ordering === 'key' && delivery.key !== null;
+    if (!ordered) this.#failed(delivery, error);
+    const returned = new AbortController();
+    const over = work.catch(() => {}).finally(() => returned.abort());
+    await Promise.race([over, sleep(clock, this.#reader.leaseMs ?? overtimeMs, returned.signal)]);
+    returned.abort();
+    if (ordered) this.#failed(delivery, error);
+    return false;
+  }
+
+  #failed(delivery: HeldDelivery<Body>, error: unknown): void {
+    const { events, logger } = this.#reader.context;
+    const about = { topic: delivery.topic, group: delivery.group, id: delivery.id, consumer: this.consumer };
+    if (events.heard('handler-failed')) events.emit('handler-failed', { ...about, error });
+    logger.info(
+      { ...about, attempt: delivery.attempt, error: error instanceof Error ? error.name : typeof error },
+      'a handler failed',
+    );
+    if (delivery.state !== 'held') return; // it had settled by itself, or lost its lease
+    this.#settle(delivery, error instanceof PermanentError ? delivery.reject(error) : delivery.nack(undefined, error));
+  }
+
+  /** Nobody waits for these: what can go wrong has its events, and the message comes again. */
+  #settle(delivery: HeldDelivery<Body>, settling: Promise<void>): void {
+    settling.catch((error: unknown) => {
+      // Still held: the backend refuses this settlement (an outbox that no group accepts), which is a failure like any other.
+      if (delivery.state === 'held' && !(error instanceof QueueError && error.code === 'closed'))
+        this.#settleRefused(delivery, error);
+    });
+  }
+
+  #settleRefused(delivery: HeldDelivery<Body>, error: unknown): void {
+    delivery.nack(undefined, error).catch((again: unknown) => {
+      const code = again instanceof QueueError ? again.code : 'internal';
+      this.#reader.context.logger.warn(
+        { consumer: this.consumer, id: delivery.id, code },
+        'a delivery could not be settled; it comes again',
+      );
+      this.#reader.letGo(delivery);
+    });
+  }
+}

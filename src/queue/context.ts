@@ -1,0 +1,42 @@
+import type { Clock } from './clock.js';
+import type { Driver } from './driver.js';
+import { QueueError } from './errors.js';
+import type { Events } from './events.js';
+import type { Logger } from './logger.js';
+import { kindOf } from './names.js';
+import { isTopic, type Topic } from './topic.js';
+
+/** What everything that belongs to one open queue shares. */
+export interface QueueContext {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly events: Events;
+  readonly logger: Logger;
+  /** By name: the topics that were given to `openQueue`. */
+  readonly topics: ReadonlyMap<string, Topic>;
+  /** Unique per open queue: host, process and a number. Part of every consumer's name and of every nonce. */
+  readonly name: string;
+  /** Whether `close` has begun. */
+  closing(): boolean;
+}
+
+/** Rejects a topic that this queue was not opened with: nobody has declared it, so a message to it could vanish. */
+export function checkTopic(context: QueueContext, operation: string, topic: Topic): void {
+  if (context.topics.get(topic?.name) === topic) return;
+  if (!isTopic(topic)) {
+    throw new QueueError(
+      `cannot ${operation}: the topic is ${kindOf(topic)}; give the value that defineTopic answered`,
+      { code: 'invalid' },
+    );
+  }
+  throw new QueueError(
+    `cannot ${operation}: the topic is not among those that openQueue was given; add it to openQueue's topics`,
+    { code: 'not-found' },
+  );
+}
+
+export function checkOpen(context: QueueContext, operation: string): void {
+  if (!context.closing()) return;
+  throw new QueueError(`cannot ${operation}: the queue is closed; open it again`, { code: 'closed' });
+}

@@ -1,0 +1,42 @@
+import { QueueError } from './errors.js';
+
+/** Contract, numbers of the default configuration. */
+export const maxNameBytes = 100;
+export const maxKeyBytes = 255;
+
+const controlCharacter = /\p{Cc}/u;
+
+/** Why `name` cannot be the name of a topic or group, or null when it can. */
+export function nameFault(name: unknown): string | null {
+  if (typeof name !== 'string') return `is ${kindOf(name)}, not a string`;
+  if (name === '') return 'is empty';
+  if (/[*#]/.test(name)) return 'contains * or #, which are for patterns';
+  return textFault(name, maxNameBytes);
+}
+
+/** Why `text` cannot be a key, id, routing key or idempotency key, or null when it can. */
+export function textFault(text: unknown, maxBytes: number): string | null {
+  if (typeof text !== 'string') return `is ${kindOf(text)}, not a string`;
+  // The longest UTF-8 form of a UTF-16 unit has 3 bytes: short texts need no counting.
+  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) return `is longer than ${maxBytes} bytes`;
+  if (controlCharacter.test(text)) return 'contains a control character';
+  if (!text.isWellFormed()) return 'is not well-formed Unicode (a lone surrogate)';
+  return null;
+}
+
+/** Rejects a text that a backend could not keep, naming the operation and which argument it was. */
+export function checkText(operation: string, argument: string, text: unknown, maxBytes: number = maxKeyBytes): void {
+  const fault = textFault(text, maxBytes);
+  if (fault !== null) {
+    throw new QueueError(`cannot ${operation}: ${argument} ${fault}; give a shorter, plain string`, {
+      code: 'invalid',
+    });
+  }
+}
+
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  const type = typeof value;
+  return type === 'undefined' ? 'undefined' : type === 'object' ? 'an object' : `a ${type}`;
+}

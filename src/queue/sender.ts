@@ -1,0 +1,98 @@
+import { CallQueue, type Outcome } from './call-queue.js';
+import type { QueueContext } from './context.js';
+import type { Send, SendResult } from './driver.js';
+import { QueueError } from './errors.js';
+import { classifyWith, wrapError, wrapFailure } from './failure.js';
+
+/** What the backend said to a message. */
+export type SendAnswer = Exclude<SendResult, { status: 'failed' }>;
+
+/** Contract: publish and settle deadline. */
+export const callDeadlineMs = 30_000;
+
+/** Brings messages to the backend: grouped, in order per key, retried until their deadline. One per open queue. */
+export class Sender {
+  readonly #context: QueueContext;
+  readonly #calls: CallQueue<Send, SendAnswer>;
+
+  constructor(context: QueueContext) {
+    const { driver, clock, random } = context;
+    this.#context = context;
+    this.#calls = new CallQueue({
+      clock,
+      random,
+      call: async (batch) => (await driver.send(batch)).map(outcomeOf),
+      classify: classifyWith(driver),
+      orderOf: ({ message }) => (message.key === null ? null : `${message.topic}\0${message.key}`),
+      maxBatch: driver.capabilities.limits.batch,
+      maxConcurrent: driver.capabilities.limits.concurrentSends,
+      deadlineMs: callDeadlineMs,
+    });
+  }
+
+  /** Resolves when the message is durable. Rejects with a `QueueError`; aborting what is under way leaves its outcome unknown. */
+  send(operation: string, send: Send, signal: AbortSignal | undefined): Promise<SendAnswer> {
+    if (signal?.aborted) return Promise.reject(aborted(operation, false));
+    return new Promise((resolve, reject) => {
+      const leave =
+        signal === undefined
+          ? null
+          : () => {
+              const state = giveUp();
+              if (state !== 'ended') reject(aborted(operation, state === 'under-way'));
+            };
+      if (leave !== null) signal?.addEventListener('abort', leave, { once: true });
+      const giveUp = this.#calls.add(
+        send,
+        (answer) => {
+          if (leave !== null) signal?.removeEventListener('abort', leave);
+          resolve(answer);
+        },
+        (failure) => {
+          if (leave !== null) signal?.removeEventListener('abort', leave);
+          reject(wrapFailure(operation, this.#context.driver.name, failure));
+        },
+      );
+    });
+  }
+
+  /** Lets what was published leave until `deadlineMs` have passed, then rejects the rest with `closed`. */
+  async close(deadlineMs: number): Promise<void> {
+    const { clock } = this.#context;
+    let cancel = (): void => {};
+    const deadline = new Promise<void>((resolve) => {
+      cancel = clock.schedule(resolve, deadlineMs);
+    });
+    await Promise.race([this.#calls.idle(), deadline]);
+    cancel();
+    this.#calls.abandon('closed', undefined);
+  }
+}
+
+/** Inside a caller's transaction: one by one, never repeated, since a failed statement may have ended the transaction. */
+export async function sendWithin(
+  context: QueueContext,
+  operation: string,
+  send: Send,
+  transaction: unknown,
+): Promise<SendAnswer> {
+  let result: SendResult | undefined;
+  try {
+    [result] = await context.driver.send([send], transaction);
+  } catch (error) {
+    throw wrapError(operation, context.driver, error);
+  }
+  if (result === undefined)
+    throw new QueueError(`cannot ${operation}: the driver answered nothing; report this`, { code: 'internal' });
+  if (result.status === 'failed') throw wrapError(operation, context.driver, result.error);
+  return result;
+}
+
+function outcomeOf(result: SendResult): Outcome<SendAnswer> {
+  return result.status === 'failed' ? { error: result.error } : { answer: result };
+}
+
+function aborted(operation: string, outcomeUnknown: boolean): QueueError {
+  const doubt = outcomeUnknown ? 'its outcome is unknown' : 'nothing was sent';
+  return new QueueError(`cannot ${operation}: the caller aborted it, ${doubt}`, { code: 'aborted', outcomeUnknown });
+}
