@@ -103,24 +103,32 @@ export class StoreDriver implements MemoryDriver {
     }
     return this.#client.run(() => {
       this.#client.close();
-      for (const subscription of this.#subscriptions) subscription.end('closed');
+      this.#leave('closed');
     });
   }
 
   cut(): void {
     this.#client.check();
     if (this.#client.isKilled) return;
-    const tell = [...this.#subscriptions].map((subscription) => subscription.breakOff());
+    const broken = [...this.#subscriptions].map((subscription) => ({ subscription, lost: subscription.breakOff() }));
     this.#host?.emit({ type: 'disconnected', cause: new Error('the connection was cut') });
-    for (const lost of tell) lost();
+    for (const { subscription, lost } of broken) subscription.tellLost(lost);
     this.#host?.emit({ type: 'connected' });
+    for (const { subscription } of broken) subscription.serveOthers();
   }
 
   kill(): void {
     this.#client.kill();
-    for (const subscription of this.#subscriptions) subscription.end('killed');
+    this.#leave('killed');
     for (const transaction of this.#transactions) transaction.rollback();
     this.#transactions.clear();
+  }
+
+  /** All leave before anybody is served, or one of them would be given what another held. */
+  #leave(gone: 'closed' | 'killed'): void {
+    const leaving = [...this.#subscriptions];
+    for (const subscription of leaving) subscription.leave(gone);
+    for (const subscription of leaving) subscription.serveOthers();
   }
 
   /** Throws an `invalid` refusal where `within` is no open transaction of this store. */

@@ -58,25 +58,32 @@ export class MemorySubscription implements DriverSubscription {
   }
 
   close(): Promise<void> {
-    return this.#closed ? Promise.resolve() : this.#client.run(() => this.end('closed'));
+    if (this.#closed && !this.#client.isKilled) return Promise.resolve();
+    return this.#client.run(() => {
+      this.leave('closed');
+      this.serveOthers();
+    });
   }
 
-  /** Stops reading, at once. */
-  end(how: 'closed' | 'killed'): void {
+  /** Stops reading, at once. Others are served what was held only by `serveOthers`, when all who leave have left. */
+  leave(gone: 'closed' | 'killed'): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#group.leave(this.#reader, how);
+    this.#group.leave(this.#reader, gone);
     this.#onClosed(this);
-    this.#group.serve(this.#client.store.clock.now());
   }
 
-  /** The connection breaks: what is held goes back, and what is waited for is waited for on the next one. Answers what to call when that is known. */
-  breakOff(): () => void {
-    const holds = this.#group.takeBack(this.#reader);
-    return () => {
-      if (holds.length > 0) this.#options.onLost(holds);
-      this.#group.serve(this.#client.store.clock.now());
-    };
+  /** What is held goes back, and what is waited for is waited for on the next connection. Answers the receipts that are lost. */
+  breakOff(): readonly Receipt[] {
+    return this.#group.takeBack(this.#reader);
+  }
+
+  tellLost(receipts: readonly Receipt[]): void {
+    if (receipts.length > 0) this.#options.onLost(receipts);
+  }
+
+  serveOthers(): void {
+    this.#group.serve(this.#client.store.clock.now());
   }
 
   #extend(receipts: readonly Receipt[], ms: number): Promise<readonly ('done' | 'lost')[]> {
