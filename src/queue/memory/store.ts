@@ -152,6 +152,13 @@ export class Store implements MemoryStore {
     return inOrderOfKeys(batch, (send) => this.#sendWithin(transaction, send, now));
   }
 
+  /** Stores what a transaction kept. What its topic or group takes no more is dropped, as if it had been removed a moment later. */
+  commit(sends: readonly Send[]): void {
+    const now = this.clock.now();
+    for (const send of sends) this.#send(send, now);
+    this.#serveChanged(now);
+  }
+
   settle(batch: readonly Settlement[]): readonly SettleResult[] {
     const now = this.clock.now();
     const results = batch.map((settlement) => this.#settle(settlement, now));
@@ -278,8 +285,11 @@ function heldBy(receipt: Receipt, now: number): Hold | null {
   return receipt instanceof Hold && receipt.group.holds(receipt, now) ? receipt : null;
 }
 
+/** The usual answer is one frozen object: it is remembered with every nonce. */
+const storedForOne: SendResult = Object.freeze({ status: 'stored', groups: 1 });
+
 function stored(groups: number): SendResult {
-  return { status: 'stored', groups };
+  return groups === 1 ? storedForOne : { status: 'stored', groups };
 }
 
 function failed(error: Refusal): Placement {

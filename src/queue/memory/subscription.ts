@@ -4,6 +4,7 @@ import {
   type Receipt,
   type Received,
   Refusal,
+  type Send,
   type Settlement,
   type SettleResult,
   type SubscribeOptions,
@@ -47,13 +48,13 @@ export class MemorySubscription implements DriverSubscription {
 
   settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
     return this.#client.run(async () => {
-      const outboxes = batch.flatMap((settlement) => (settlement.kind === 'ack' ? settlement.outbox : []));
-      if (this.#client.store.blockerOf(outboxes, null) === null) return this.#client.store.settle(batch);
+      const { store } = this.#client;
+      if (store.blockerOf(outboxesOf(batch), null) === null) return store.settle(batch);
       const kept = batch.map((settlement) =>
         settlement.kind === 'ack' ? { ...settlement, outbox: settlement.outbox.map(cloneSend) } : { ...settlement },
       );
-      await this.#client.untilFree(outboxes, null);
-      return this.#client.store.settle(kept);
+      await this.#client.untilFree(outboxesOf(kept), null);
+      return store.settle(kept);
     });
   }
 
@@ -98,4 +99,8 @@ export class MemorySubscription implements DriverSubscription {
     this.#reader = new Reader(this.#client.leaseMs);
     group.join(this.#reader);
   }
+}
+
+function outboxesOf(batch: readonly Settlement[]): readonly Send[] {
+  return batch.flatMap((settlement) => (settlement.kind === 'ack' ? settlement.outbox : []));
 }

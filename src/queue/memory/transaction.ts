@@ -41,7 +41,7 @@ export class Transaction implements MemoryTransaction {
   commit(): void {
     if (!this.#open) throw new Refusal('invalid', 'the transaction has ended', 'commit it once, before any rollback');
     this.#freeKeys();
-    this.#store.send(this.#sends);
+    this.#store.commit(this.#sends);
     this.#end();
   }
 

@@ -139,6 +139,22 @@ test('released without a delay, it is available at once, behind what waits', asy
   expect(await drained(subscription)).toEqual(['b', 'a']);
 });
 
+test('however many are delayed or in hand, who waits costs two timers, and nobody who waits none', async () => {
+  const { driver, clock } = await world();
+  const subscription = await subscribed(driver);
+  for (let n = 0; n < 1000; n++) await send(driver, entry(`${n}`), entry(`late ${n}`, { delayMs: 1000 + n }));
+  await taken(subscription);
+  expect(clock.pending).toBe(0);
+
+  const pending = subscription.receive(1, 60_000);
+  await clock.advance(0);
+  expect(clock.pending).toBe(2);
+  await clock.advance(1000);
+
+  expect(idsOf(await pending)).toEqual(['late 0']);
+  expect(clock.pending).toBe(0);
+});
+
 test('neither the sender nor a receiver can change what is stored', async () => {
   const { driver } = await world();
   const subscription = await subscribed(driver);

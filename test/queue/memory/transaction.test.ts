@@ -153,6 +153,19 @@ test('what is no open transaction of this store is refused', async () => {
   expect(await drained(await subscribed(driver))).toEqual([]);
 });
 
+test('what goes to a group that was removed before the commit takes nothing else with it', async () => {
+  const { driver, store } = await world();
+  await driver.admin.addGroup('jobs', { name: 'gone', patterns: [] });
+  const transaction = store.begin();
+  const sends = [entry('a', { key: 'k', target: { kind: 'group', group: 'gone' } }), entry('b', { key: 'k' })];
+  await driver.send(sends, transaction);
+  await driver.admin.removeGroup('jobs', 'gone');
+
+  transaction.commit();
+
+  expect(await drained(await subscribed(driver))).toEqual(['b']);
+});
+
 test('a killed client takes its open transactions with it', async () => {
   const { driver, store } = await world();
   const transaction = store.begin();
