@@ -1,0 +1,72 @@
+import type { BodyInput, Topic } from '../queue/index.js';
+import type { Build, EndedBuild, TriggeredBuild } from './build.js';
+import { deadlineName, finishedName, pollName, requestedName } from './names.js';
+import type { OrchestratorTopics } from './topics.js';
+
+/** Where messages go: a delivery's outbox, so that they leave with its ack, or the queue itself. */
+export interface Outlet {
+  publish<T extends Topic>(topic: T, body: BodyInput<T>, options: MessageName): unknown;
+  publishAfter<T extends Topic>(topic: T, body: BodyInput<T>, delayMs: number, options: MessageName): unknown;
+}
+
+interface MessageName {
+  readonly id: string;
+  readonly key: string;
+}
+
+/** Asks for the build to be triggered. */
+export async function sendRequested(outlet: Outlet, topics: OrchestratorTopics, build: Build): Promise<void> {
+  const { requestId } = build;
+  await outlet.publish(topics.requested, { request_id: requestId }, { id: requestedName(requestId), key: requestId });
+}
+
+/** Sends the poll that the record says is next. */
+export async function sendPoll(
+  outlet: Outlet,
+  topics: OrchestratorTopics,
+  build: TriggeredBuild,
+  delayMs: number,
+): Promise<void> {
+  const { requestId, buildId, nextPoll } = build;
+  const name = { id: pollName(requestId, nextPoll), key: buildId.id };
+  await outlet.publishAfter(topics.signal, { id: buildId.id, poll: nextPoll }, delayMs, name);
+}
+
+/** Sets the alarm that ends the build if nothing else does. */
+export async function sendDeadline(
+  outlet: Outlet,
+  topics: OrchestratorTopics,
+  build: TriggeredBuild,
+  delayMs: number,
+): Promise<void> {
+  const { requestId, buildId } = build;
+  const name = { id: deadlineName(requestId), key: buildId.id };
+  await outlet.publishAfter(topics.signal, { id: buildId.id, deadline: true }, delayMs, name);
+}
+
+/** Tells every group how the build ended. */
+export async function sendFinished(outlet: Outlet, topics: OrchestratorTopics, build: EndedBuild): Promise<void> {
+  const { requestId, request } = build;
+  const body = {
+    id: build.buildId?.id ?? null,
+    request_id: requestId,
+    status: build.status,
+    reason: build.reason,
+    repo_url: request.repo_url,
+    commit_sha: request.commit_sha,
+    metadata: build.metadata,
+    polls: build.polls,
+    started_at: build.triggeredAt === null ? null : isoTime(build.triggeredAt),
+    finished_at: isoTime(build.finishedAt ?? build.updatedAt),
+  };
+  await outlet.publish(topics.finished, body, { id: finishedName(requestId), key: requestId });
+}
+
+/** What is left of a delay when its message has to be sent again, never more than the whole of it. */
+export function remainingMs(dueAt: number | null, wholeMs: number, now: number): number {
+  return dueAt === null ? 0 : Math.min(wholeMs, Math.max(0, dueAt - now));
+}
+
+function isoTime(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
