@@ -26,7 +26,8 @@ export async function openQueue(backend: string | Driver, options: QueueOptions)
   });
 }
 
-async function driverOf(url: string): Promise<Driver> {
+/** The driver that a URL names, not yet opened: for the command line, which opens several on one backend. Rejects as `openQueue` does. */
+export async function driverOf(url: string): Promise<Driver> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   const load = scheme === null ? undefined : drivers[scheme];
   if (load !== undefined) return load(url).catch((error: unknown) => Promise.reject(asQueueError(error)));

@@ -1,0 +1,105 @@
+import type { Build } from '../orchestrator/index.js';
+import { type Colors, colorsFor } from './colors.js';
+import type { CliIo } from './io.js';
+import { printable } from './printable.js';
+import type { BuildsRun } from './run-builds.js';
+import { type Column, tableOf } from './table.js';
+import type { GivenUp, Tally } from './tally.js';
+
+/** What `demo --json` and `orchestrate --json` print about builds. */
+export function buildsJson(run: BuildsRun, tally: Tally) {
+  const { succeeded, failed, cancelled } = tally.states;
+  return {
+    backend: run.backend,
+    builds: tally.builds.map((build) => ({
+      requestId: build.requestId,
+      buildId: build.buildId?.id ?? null,
+      repoUrl: build.request.repo_url,
+      commitSha: build.request.commit_sha,
+      status: build.status,
+      reason: reasonOf(build),
+      polls: build.polls,
+      seconds: secondsOf(build),
+    })),
+    deadLetters: tally.givenUp.map(({ id, topic, group, cause, reason }) => ({ id, topic, group, cause, reason })),
+    summary: {
+      builds: tally.builds.length,
+      succeeded,
+      failed,
+      cancelled,
+      unended: tally.builds.length - tally.ended,
+      deadLetters: tally.givenUp.length,
+      polls: tally.polls,
+      seconds: rounded(run.seconds),
+    },
+    inHand: run.inHand,
+  };
+}
+
+/** The tables of builds and dead letters, and the line that sums them up. */
+export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
+  const colors = colorsFor(io.stdout, io.env);
+  const { succeeded, failed, cancelled } = tally.states;
+  const unended = tally.builds.length - tally.ended;
+  if (tally.builds.length > 0) io.stdout.write(`${tableOf(buildColumns(colors), tally.builds, io.stdout, colors)}\n`);
+  if (tally.givenUp.length > 0) {
+    io.stdout.write(`${colors.bold('Dead letters')}\n`);
+    io.stdout.write(`${tableOf(letterColumns, tally.givenUp, io.stdout, colors)}\n`);
+  }
+  const parts = [
+    colors.green(`${succeeded} succeeded`),
+    colors.red(`${failed} failed`),
+    colors.yellow(`${cancelled} cancelled`),
+    ...(unended > 0 ? [`${unended} not ended`] : []),
+  ];
+  io.stdout.write(
+    `${tally.builds.length} builds in ${run.seconds.toFixed(1)} s: ${parts.join(', ')}; ${tally.polls} polls; ${counted(tally.givenUp.length, 'dead letter')}\n`,
+  );
+}
+
+function buildColumns(colors: Colors): readonly Column<Build>[] {
+  return [
+    // The beginning of a UUID tells the builds of one run apart; --json has all of it.
+    { head: 'id', text: ({ requestId }) => requestId.slice(0, 8) },
+    { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), flexible: true },
+    { head: 'commit', text: ({ request }) => request.commit_sha.slice(0, 8) },
+    { head: 'status', text: ({ status }) => status, paint: (text, { status }) => painter(colors, status)(text) },
+    { head: 'polls', text: ({ polls }) => String(polls), align: 'right' },
+    { head: 'seconds', text: (build) => secondsOf(build)?.toFixed(1) ?? '-', align: 'right' },
+    { head: 'reason', text: (build) => printable(reasonOf(build) ?? ''), flexible: true },
+  ];
+}
+
+const letterColumns: readonly Column<GivenUp>[] = [
+  { head: 'message', text: ({ id }) => printable(id) },
+  { head: 'topic', text: ({ topic }) => printable(topic) },
+  { head: 'cause', text: ({ cause }) => cause },
+  { head: 'reason', text: ({ reason }) => printable(reason), flexible: true },
+];
+
+function painter(colors: Colors, status: Build['status']): (text: string) => string {
+  if (status === 'succeeded') return colors.green;
+  if (status === 'failed') return colors.red;
+  return status === 'cancelled' ? colors.yellow : String;
+}
+
+/** Ours, or else what the runner said about an end that is no success. */
+function reasonOf({ reason, metadata, status }: Build): string | null {
+  return reason ?? (status === 'failed' || status === 'cancelled' ? (metadata.summary ?? null) : null);
+}
+
+function secondsOf({ createdAt, finishedAt }: Build): number | null {
+  return finishedAt === null ? null : rounded((finishedAt - createdAt) / 1_000);
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1_000) / 1_000;
+}
+
+function shortUrl(url: string): string {
+  return url.replace(/^https?:\/\/(?:[^/@]*@)?/, '').replace(/\.git$/, '');
+}
+
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,27 @@
+import type { Clock, Driver } from '../queue/index.js';
+
+/** Where text goes. `process.stdout` fits. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  /** Width of the terminal; absent where there is none. */
+  readonly columns?: number;
+}
+
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** The world as the command line sees it: the process's own in `processIo`, a made one in tests. */
+export interface CliIo {
+  /** Results, and nothing else. */
+  readonly stdout: Output;
+  /** Everything that is no result: progress, logs, errors. */
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** A driver, not yet opened, on the backend that a URL names. Several on one URL reach the same messages. */
+  connect(url: string): Promise<Driver>;
+  /** Calls `listener` for each request to stop. Answers a function that stops listening. */
+  onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Ends the process at once, whatever is under way. */
+  forceExit(code: number): void;
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { Command, type CommanderError } from 'commander';
+import { addDeadLetters } from './commands/dead-letters.js';
+import { addDemo } from './commands/demo.js';
+import { addEnqueue } from './commands/enqueue.js';
+import { addOrchestrate } from './commands/orchestrate.js';
+import { addTopics } from './commands/topics.js';
+import { exitCodesHelp } from './exit-codes.js';
+import type { CliIo } from './io.js';
+import { printable } from './printable.js';
+
+/** What a command is given besides its flags. */
+export interface Cli {
+  readonly io: CliIo;
+  /** The exit code of a command that ended without an error. Default: 0. */
+  readonly exitWith: (code: number) => void;
+}
+
+const defaultWidth = 100;
+
+/** All commands and their flags. Throws `CommanderError` on misuse, after saying in one line what is wrong. */
+export function makeProgram(io: CliIo, exitWith: (code: number) => void): Command {
+  const program = new Command('signalbox')
+    .description('Puts build requests on a queue, polls their builds through it to the end, and looks after the queue.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: () => {}, // `failAsOneLine` says it
+      getOutHelpWidth: () => io.stdout.columns ?? defaultWidth,
+      getErrHelpWidth: () => io.stderr.columns ?? defaultWidth,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText('after', '\nExample:\n  $ signalbox demo')
+    .addHelpText('afterAll', exitCodesHelp());
+  const cli: Cli = { io, exitWith };
+  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters]) add(program, cli);
+  failAsOneLine(program, 'signalbox', io);
+  return program;
+}
+
+function failAsOneLine(command: Command, path: string, io: CliIo): void {
+  command.exitOverride((error: CommanderError) => {
+    if (error.exitCode !== 0 && error.code !== 'commander.help') {
+      const what = printable(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+      io.stderr.write(`signalbox: cannot run "${path}": ${what}; see "${path} --help"\n`);
+    }
+    throw error;
+  });
+  for (const child of command.commands) failAsOneLine(child, `${path} ${child.name()}`, io);
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

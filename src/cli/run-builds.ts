@@ -1,0 +1,173 @@
+import { demonstrationRunner, noopRunner } from '../buildrunner/index.js';
+import { openQueue } from '../open-queue.js';
+import {
+  type BuildStore,
+  createOrchestrator,
+  jobRequestVersion,
+  memoryBuildStore,
+  type OrchestratorTopics,
+  orchestratorTopics,
+} from '../orchestrator/index.js';
+import { type Clock, type Logger, type Queue, QueueError, sleep } from '../queue/index.js';
+import { backendOf } from './backend.js';
+import type { RunnerName } from './flags.js';
+import { publishForeign } from './foreign-publisher.js';
+import type { CliIo } from './io.js';
+import type { JobsFile } from './jobs-file.js';
+import type { Tally } from './tally.js';
+
+export interface RunBuildsOptions {
+  readonly io: CliIo;
+  readonly url: string;
+  readonly runner: RunnerName;
+  /** Put on the queue once the orchestrator serves it. */
+  readonly jobs: JobsFile | null;
+  readonly pollAcceptedMs: number;
+  readonly pollRunningMs: number;
+  readonly buildDeadlineMs: number;
+  readonly stopWithinMs: number;
+  readonly concurrency: number;
+  /** End when nothing is left to do, and not only when asked to. */
+  readonly untilIdle: boolean;
+  readonly logger: Logger;
+  readonly tally: Tally;
+  readonly stop: AbortSignal;
+}
+
+export interface BuildsRun {
+  readonly backend: string;
+  /** Messages that the queue holds for a handler, after ours have stopped; null where it cannot tell. */
+  readonly inHand: number | null;
+  readonly seconds: number;
+}
+
+/** How often a run looks whether anything is left to do. */
+const idleCheckMs = 100;
+
+/** An orchestrator from its start to its end: what `demo` and `orchestrate` have in common. */
+export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
+  const { io, jobs, logger, tally, stop, stopWithinMs } = options;
+  const backend = await backendOf(options.url, io);
+  const driver = await backend.driver();
+  const clock = driver.clock ?? io.clock;
+  const topics = orchestratorTopics();
+  const startedAt = clock.now();
+  const queue = await openQueue(driver, { topics: Object.values(topics), logger, clock });
+  try {
+    queue.events.on('dead-lettered', ({ id, topic, group, cause, reason }) =>
+      tally.givenUp.push({ id, topic, group, cause, reason }),
+    );
+    const store = memoryBuildStore();
+    const orchestrator = createOrchestrator({
+      queue,
+      topics,
+      store,
+      clock,
+      logger,
+      runner: options.runner === 'noop' ? noopRunner() : demonstrationRunner({ clock }),
+      pollDelays: { acceptedMs: options.pollAcceptedMs, runningMs: options.pollRunningMs },
+      buildDeadlineMs: options.buildDeadlineMs,
+      concurrency: options.concurrency,
+      onChange: (build) => tally.see(build),
+    });
+    try {
+      await orchestrator.start();
+      const about = {
+        backend: driver.name,
+        runner: options.runner,
+        topics: Object.values(topics).map(({ name }) => name),
+      };
+      logger.info(about, 'serving job requests');
+      if (jobs !== null) {
+        await publishForeign(jobs.lines, {
+          driver: await backend.driver(),
+          topic: topics.jobs,
+          routingKey: jobRequestVersion,
+          logger,
+          signal: stop,
+          onSent: (count) => {
+            tally.fed = count;
+          },
+        });
+        logger.info({ file: jobs.path, lines: tally.fed }, 'the job requests of the file are on the queue');
+      }
+      await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
+      if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
+    } finally {
+      await orchestrator.close({ deadlineMs: stopWithinMs });
+    }
+    const inHand = await inHandOf(queue, topics);
+    logger.info(
+      { inHand, builds: tally.builds.length, ended: tally.ended, deadLetters: tally.givenUp.length },
+      'stopped',
+    );
+    return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };
+  } finally {
+    await queue.close({ deadlineMs: stopWithinMs });
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  // A signal listener alone keeps no process alive, and a queue without timers or sockets would let it end here.
+  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
+  return new Promise((resolve) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearInterval(keepAlive);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+interface Watched {
+  readonly queue: Queue;
+  readonly store: BuildStore;
+  readonly topics: OrchestratorTopics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stop: AbortSignal;
+}
+
+async function untilIdle(watched: Watched): Promise<void> {
+  const { clock, logger, stop } = watched;
+  while (!stop.aborted) {
+    try {
+      if (await isIdle(watched)) return;
+    } catch (error) {
+      if (!(error instanceof QueueError && error.retryable)) throw error;
+      logger.warn({ code: error.code }, 'could not see whether anything is left to do; trying again');
+    }
+    await sleep(clock, idleCheckMs, stop);
+  }
+}
+
+/**
+ * Whether no request is on its way and every build has ended and was announced. The topics come first, in the
+ * order in which a request passes them, and the records last: a message that has left a topic has written its
+ * record by then. `build.signal` does not count: it holds the deadlines of builds that ended long ago.
+ */
+async function isIdle({ queue, store, topics }: Watched): Promise<boolean> {
+  for (const topic of [topics.jobs, topics.requested, topics.dead]) {
+    const { ready, delayed, inHand } = await queue.admin.depth(topic);
+    if ((ready ?? 0) + (delayed ?? 0) + (inHand ?? 0) > 0) return false;
+  }
+  return (await store.list({ announced: false, limit: 1, cursor: null })).builds.length === 0;
+}
+
+async function inHandOf(queue: Queue, topics: OrchestratorTopics): Promise<number | null> {
+  try {
+    let sum = 0;
+    for (const topic of Object.values(topics)) {
+      const { inHand } = await queue.admin.depth(topic);
+      if (inHand === null) return null;
+      sum += inHand;
+    }
+    return sum;
+  } catch {
+    return null; // the backend is away; what it holds for us it gives to others by itself
+  }
+}

@@ -1,0 +1,28 @@
+import { CommanderError } from 'commander';
+import { exitCodes } from './exit-codes.js';
+import { report } from './failure.js';
+import type { CliIo } from './io.js';
+import { makeProgram } from './program.js';
+
+/**
+ * Runs one command and answers the process's exit code; never rejects. `argv` is what follows the program's
+ * name. Resolves when everything that the command opened is closed again.
+ */
+export async function run(argv: readonly string[], io: CliIo): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  const program = makeProgram(io, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return usageExitCode(error);
+    return report(error, io, argv.includes('--verbose'));
+  }
+}
+
+/** Help that was asked for is a result; help because no command was named, and everything else, is bad input. */
+function usageExitCode(error: CommanderError): number {
+  return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
+}
