@@ -43,13 +43,14 @@ interface Entry<Item, Answer> {
   unknown: boolean;
   lastError: CallFailure | null;
   state: 'waiting' | 'under-way' | 'ended';
-  call: Call | null;
+  call: Call<Item, Answer> | null;
 }
 
 /** One batch that the driver has not answered for. */
-interface Call {
+interface Call<Item, Answer> {
+  readonly entries: readonly Entry<Item, Answer>[];
+  /** How many of them have not ended. */
   left: number;
-  readonly orders: string[];
 }
 
 /**
@@ -61,11 +62,11 @@ interface Call {
 export class CallQueue<Item, Answer> {
   readonly #options: CallQueueOptions<Item, Answer>;
   #waiting: Entry<Item, Answer>[] = [];
-  readonly #underWay = new Set<Entry<Item, Answer>>();
+  readonly #calls = new Set<Call<Item, Answer>>();
   readonly #ordersUnderWay = new Set<string>();
   /** How many of the waiting are between two tries: while there are none, a batch is just the front. */
   #retrying = 0;
-  #calls = 0;
+  #underWay = 0;
   #pumpQueued = false;
   #cancelTimer: (() => void) | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -77,7 +78,7 @@ export class CallQueue<Item, Answer> {
 
   /** Waiting and under way. */
   get size(): number {
-    return this.#waiting.length + this.#underWay.size;
+    return this.#waiting.length + this.#underWay;
   }
 
   /**
@@ -117,7 +118,7 @@ export class CallQueue<Item, Answer> {
   abandon(code: QueueErrorCode, cause: unknown): void {
     for (const entry of this.#waiting.splice(0))
       this.#fail(entry, { code, retryable: false, outcomeUnknown: entry.unknown, cause });
-    for (const entry of [...this.#underWay]) this.#fail(entry, { code, retryable: false, outcomeUnknown: true, cause });
+    for (const entry of this.#allUnderWay()) this.#fail(entry, { code, retryable: false, outcomeUnknown: true, cause });
     this.#retrying = 0;
     this.#settleDown();
   }
@@ -133,7 +134,7 @@ export class CallQueue<Item, Answer> {
   }
 
   #pump(): void {
-    while (this.#calls < this.#options.maxConcurrent) {
+    while (this.#calls.size < this.#options.maxConcurrent) {
       const batch = this.#nextBatch();
       if (batch.length === 0) break;
       void this.#run(batch);
@@ -169,17 +170,14 @@ export class CallQueue<Item, Answer> {
   }
 
   async #run(batch: readonly Entry<Item, Answer>[]): Promise<void> {
-    this.#calls++;
-    const call: Call = { left: batch.length, orders: [] };
+    const call: Call<Item, Answer> = { entries: batch, left: batch.length };
+    this.#calls.add(call);
+    this.#underWay += batch.length;
     for (const entry of batch) {
       entry.state = 'under-way';
       entry.call = call;
       entry.tries++;
-      this.#underWay.add(entry);
-      if (entry.order !== null) {
-        this.#ordersUnderWay.add(entry.order);
-        call.orders.push(entry.order);
-      }
+      if (entry.order !== null) this.#ordersUnderWay.add(entry.order);
     }
     try {
       const outcomes = await this.#options.call(batch.map((entry) => entry.item));
@@ -197,11 +195,11 @@ export class CallQueue<Item, Answer> {
     const { call } = entry;
     if (call === null) return;
     entry.call = null;
-    this.#underWay.delete(entry);
+    this.#underWay--;
     call.left--;
     if (call.left > 0) return;
-    this.#calls--;
-    for (const order of call.orders) this.#ordersUnderWay.delete(order);
+    this.#calls.delete(call);
+    for (const { order } of call.entries) if (order !== null) this.#ordersUnderWay.delete(order);
   }
 
   #finish(entry: Entry<Item, Answer>, outcome: Outcome<Answer>): void {
@@ -273,10 +271,7 @@ export class CallQueue<Item, Answer> {
   #nextWakeAt(): number {
     let at = Number.POSITIVE_INFINITY;
     // All items have the same time to live, so the first of each kind has the earliest deadline.
-    for (const entry of this.#underWay) {
-      at = entry.deadlineAt;
-      break;
-    }
+    for (const call of this.#calls) for (const { deadlineAt } of call.entries) at = Math.min(at, deadlineAt);
     for (const entry of this.#waiting) {
       at = Math.min(at, entry.deadlineAt);
       if (entry.tries === 0) break;
@@ -286,7 +281,7 @@ export class CallQueue<Item, Answer> {
   }
 
   #expire(now: number): void {
-    for (const entry of [...this.#underWay]) {
+    for (const entry of this.#allUnderWay()) {
       if (entry.deadlineAt > now) continue;
       this.#fail(entry, { code: 'timeout', retryable: true, outcomeUnknown: true, cause: entry.lastError?.cause });
     }
@@ -300,6 +295,10 @@ export class CallQueue<Item, Answer> {
         entry.lastError ?? { code: 'timeout', retryable: true, outcomeUnknown: entry.unknown, cause: undefined },
       );
     }
+  }
+
+  #allUnderWay(): readonly Entry<Item, Answer>[] {
+    return [...this.#calls].flatMap(({ entries }) => entries.filter(({ state }) => state === 'under-way'));
   }
 
   #settleDown(): void {

@@ -67,10 +67,7 @@ export class HandlerConsumer<Body> implements Consumer {
       const delivery = this.#reader.take();
       if (delivery === null) return;
       this.#running++;
-      void this.#run(delivery as HeldDelivery<Body>).finally(() => {
-        this.#running--;
-        this.#startMore();
-      });
+      void this.#run(delivery as HeldDelivery<Body>);
     }
   }
 
@@ -78,12 +75,15 @@ export class HandlerConsumer<Body> implements Consumer {
   async #run(delivery: HeldDelivery<Body>): Promise<void> {
     const { timeoutMs } = this.#options;
     try {
+      let inTime = true;
       if (timeoutMs === null) await this.#handler(delivery);
-      else if (!(await this.#runWithin(timeoutMs, delivery))) return;
-      if (delivery.state === 'held') this.#settle(delivery, delivery.ack());
+      else inTime = await this.#runWithin(timeoutMs, delivery);
+      if (inTime && delivery.state === 'held') this.#settle(delivery, delivery.ack());
     } catch (error) {
       this.#failed(delivery, error);
     }
+    this.#running--;
+    this.#startMore();
   }
 
   /** Answers whether the handler made it; otherwise the delivery has been nacked. */

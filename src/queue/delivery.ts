@@ -74,6 +74,7 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   leaseEndsAt = Number.POSITIVE_INFINITY;
   /** Written by `Held`. */
   arrival = 0;
+  slot = -1;
   #state: State = 'held';
   #controller: AbortController | null = null;
   #abortReason: QueueError | null = null;
@@ -125,12 +126,12 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
     return this.#outbox;
   }
 
-  async ack(): Promise<void> {
-    this.#begin('ack');
-    const outbox = this.#outbox === null ? [] : await this.#unlessFailed(this.#outbox.seal());
-    return this.#unlessFailed(
-      this.#holder.settle(this, 'ack', { kind: 'ack', receipt: this.received.receipt, outbox }),
-    );
+  ack(): Promise<void> {
+    if (this.#state !== 'held') return Promise.reject(this.#refusal('ack'));
+    this.#state = 'settling';
+    const { receipt } = this.received;
+    if (this.#outbox === null) return this.#holder.settle(this, 'ack', { kind: 'ack', receipt, outbox: [] });
+    return this.#outbox.seal().then((outbox) => this.#holder.settle(this, 'ack', { kind: 'ack', receipt, outbox }));
   }
 
   async nack(requeueAfterMs?: number, reason: unknown = 'nacked without a reason'): Promise<void> {
@@ -157,7 +158,7 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
 
   async reject(reason: unknown): Promise<void> {
     this.#begin('reject');
-    return this.#unlessFailed(this.#holder.bury(this, 'reject', 'rejected', reason));
+    return this.#holder.bury(this, 'reject', 'rejected', reason);
   }
 
   async extend(ms: number): Promise<void> {
@@ -172,7 +173,7 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   }
 
   /** The library settles it; no handler will see it. */
-  beginDisposal(): void {
+  beginSettling(): void {
     this.#state = 'settling';
   }
 
@@ -193,6 +194,11 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
     this.#state = 'settled';
   }
 
+  /** The settlement failed without effect: the delivery can be settled again. */
+  unsettled(): void {
+    if (this.#state === 'settling') this.#state = 'held';
+  }
+
   /** Tells the handler to stop; what it does then still counts. */
   abort(reason: QueueError): void {
     this.#abortReason ??= reason;
@@ -201,24 +207,14 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
 
   #carryOut(verb: Verb, verdict: Verdict, reason: unknown): Promise<void> {
     const { receipt } = this.received;
-    if (verdict.kind === 'dead') return this.#unlessFailed(this.#holder.bury(this, verb, 'attempts-exhausted', reason));
+    if (verdict.kind === 'dead') return this.#holder.bury(this, verb, 'attempts-exhausted', reason);
     const { delayMs, counts } = verdict;
-    return this.#unlessFailed(this.#holder.settle(this, verb, { kind: 'release', receipt, delayMs, counts }));
+    return this.#holder.settle(this, verb, { kind: 'release', receipt, delayMs, counts });
   }
 
   #begin(verb: Verb): void {
     if (this.#state !== 'held') throw this.#refusal(verb);
     this.#state = 'settling';
-  }
-
-  /** After a failure without effect the delivery can be settled again. */
-  async #unlessFailed<T>(settling: Promise<T>): Promise<T> {
-    try {
-      return await settling;
-    } catch (error) {
-      if (this.#state === 'settling') this.#state = 'held';
-      throw error;
-    }
   }
 
   #operation(verb: string): string {

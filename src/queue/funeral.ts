@@ -1,10 +1,10 @@
-import { v7 as uuidv7 } from 'uuid';
 import { messageFormat } from './codec.js';
 import type { QueueContext } from './context.js';
 import type { DeadLetterNotice } from './dead-letter.js';
 import { type Death, freshCounts, type Received, type Send } from './driver.js';
 import { laneOf } from './lane.js';
 import { idOf } from './message.js';
+import { newId } from './new-id.js';
 import { nextNonce } from './outgoing.js';
 import type { Topic } from './topic.js';
 
@@ -45,7 +45,7 @@ function noticeSend(
   return {
     target: { kind: 'topic' },
     message: {
-      id: uuidv7(),
+      id: newId(context.clock.now()),
       topic: noticeTopic.name,
       key,
       routingKey: topic,

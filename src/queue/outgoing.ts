@@ -1,10 +1,10 @@
-import { v7 as uuidv7 } from 'uuid';
 import { encodeBody, messageFormat } from './codec.js';
 import { checkTopic, type QueueContext } from './context.js';
 import { freshCounts, type Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { laneOf } from './lane.js';
 import { checkText, kindOf } from './names.js';
+import { newId } from './new-id.js';
 import type { Topic } from './topic.js';
 
 /** What a publisher may say about a message beside its body. */
@@ -43,7 +43,7 @@ export function prepare(
   checkOptionNames(operation, options, optionNames);
   const { capabilities } = context.driver;
   const delay = checkDelay(operation, delayMs, capabilities.delay);
-  const id = options.id ?? uuidv7();
+  const id = options.id ?? newId(context.clock.now());
   const key = options.key ?? null;
   const routingKey = options.routingKey ?? null;
   if (options.id !== undefined) checkText(operation, 'id', id);

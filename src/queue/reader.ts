@@ -52,8 +52,8 @@ export class Reader implements Holder {
   #closing: Promise<void> | null = null;
   #wakeReading: (() => void) | null = null;
   #onEmpty: (() => void)[] = [];
-  /** Receipts to deliveries, for drivers that say by themselves what was lost. */
-  readonly #byReceipt = new Map<object, Delivery>();
+  /** What the library settles by itself: no handler sees it. */
+  readonly #disposing = new Set<Delivery>();
 
   constructor(context: QueueContext, topic: Topic, options: ReaderOptions) {
     this.context = context;
@@ -76,7 +76,7 @@ export class Reader implements Holder {
   }
 
   get size(): number {
-    return this.#byReceipt.size;
+    return this.#held.size + this.#disposing.size;
   }
 
   /** How long the backend keeps a delivery for its holder; null where the connection does. */
@@ -110,17 +110,18 @@ export class Reader implements Holder {
     return delivery;
   }
 
-  async settle(delivery: Delivery, verb: Verb, settlement: Settlement): Promise<void> {
-    await this.#callAndEnd(delivery, verb, settlement);
-    const { events } = this.context;
-    if (events.heard('settled')) events.emit('settled', { ...this.#about(delivery), verb });
-    if (verb === 'nack' && settlement.kind === 'release' && events.heard('retried')) {
-      events.emit('retried', {
-        ...this.#about(delivery),
-        attempt: settlement.counts.attempt,
-        delayMs: settlement.delayMs,
-      });
-    }
+  settle(delivery: Delivery, verb: Verb, settlement: Settlement): Promise<void> {
+    return this.#callAndEnd(delivery, verb, settlement, () => {
+      const { events } = this.context;
+      if (events.heard('settled')) events.emit('settled', { ...this.#about(delivery), verb });
+      if (verb === 'nack' && settlement.kind === 'release' && events.heard('retried')) {
+        events.emit('retried', {
+          ...this.#about(delivery),
+          attempt: settlement.counts.attempt,
+          delayMs: settlement.delayMs,
+        });
+      }
+    });
   }
 
   async bury(delivery: Delivery, verb: Verb, cause: DeathFacts['cause'], reason: unknown): Promise<void> {
@@ -139,28 +140,18 @@ export class Reader implements Holder {
     });
     const { letter, notice } = buryingSends(this.context, this.topic, this.group, delivery.received, death);
     const { receipt } = received;
-    try {
-      await this.#callAndEnd(delivery, verb, {
-        kind: 'ack',
-        receipt,
-        outbox: notice === null ? [letter] : [letter, notice],
-      });
-    } catch (error) {
-      if (
-        notice === null ||
-        !(error instanceof QueueError) ||
-        error.retryable ||
-        error.outcomeUnknown ||
-        delivery.state !== 'settling'
-      )
-        throw error;
+    const outbox = notice === null ? [letter] : [letter, notice];
+    await this.#callAndEnd(delivery, verb, { kind: 'ack', receipt, outbox }).catch((error: unknown) => {
+      if (notice === null || delivery.state !== 'held') throw error;
       // A notice is never an obstacle: its topic may be gone. The letter itself must not be lost for it.
+      const code = error instanceof QueueError ? error.code : 'internal';
       this.context.logger.warn(
-        { ...this.#about(delivery), code: error.code },
-        'the notice of a dead letter could not be sent; burying without it',
+        { ...this.#about(delivery), code },
+        'the notice of a dead letter was refused; burying without it',
       );
-      await this.#callAndEnd(delivery, verb, { kind: 'ack', receipt, outbox: [letter] });
-    }
+      delivery.beginSettling();
+      return this.#callAndEnd(delivery, verb, { kind: 'ack', receipt, outbox: [letter] });
+    });
     this.context.logger.warn({ ...this.#about(delivery), cause, attempt }, 'dead letter');
     const { events } = this.context;
     if (events.heard('settled')) events.emit('settled', { ...this.#about(delivery), verb });
@@ -246,7 +237,7 @@ export class Reader implements Holder {
 
   /** Until nothing started is left and its settlements are stored. */
   async #emptied(deadlineMs: number): Promise<void> {
-    if (this.#held.allStarted().length === 0 && this.#settles.size === 0) return;
+    if (this.#held.started === 0 && this.#settles.size === 0) return;
     const deadline = new AbortController();
     const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
     await Promise.race([empty, sleep(this.context.clock, deadlineMs, deadline.signal)]);
@@ -287,7 +278,7 @@ export class Reader implements Holder {
       lease: this.#subscription.lease,
       automatic: this.#options.leaseExtension === 'automatic',
       maxBatch: driver.capabilities.limits.batch,
-      held: () => [...this.#byReceipt.values()],
+      held: () => this.#all(),
       unstarted: () => this.#held.allUnstarted(),
       onLost: (delivery) => this.#lose(delivery),
       onStale: (deliveries) => this.#giveBack(deliveries),
@@ -327,7 +318,7 @@ export class Reader implements Holder {
   #room(): number {
     if (this.#held.holdsSuspect) return 0;
     const { prefetch } = this.#options;
-    const free = prefetch - this.#byReceipt.size;
+    const free = prefetch - this.size;
     return free >= prefetch / 4 || this.#held.unstarted === 0 ? Math.max(0, free) : 0;
   }
 
@@ -348,7 +339,7 @@ export class Reader implements Holder {
     if (this.stopping || !(error instanceof Refusal)) return;
     // The driver says that this subscription cannot go on: what was held is gone with it, so start a new one.
     const gone = this.#subscription;
-    for (const delivery of [...this.#byReceipt.values()]) this.#lose(delivery);
+    for (const delivery of this.#all()) this.#lose(delivery);
     await gone?.close().catch(() => {});
     await this.#subscribe().catch((again: unknown) => {
       logger.warn(
@@ -376,7 +367,8 @@ export class Reader implements Holder {
 
   /** Settles what no handler should see. If even that fails, it is let go and comes again. */
   async #dispose(delivery: Delivery, disposal: (delivery: Delivery) => Promise<unknown>): Promise<void> {
-    delivery.beginDisposal();
+    this.#disposing.add(delivery);
+    delivery.beginSettling();
     this.#keeper?.watch([delivery]);
     try {
       await disposal(delivery);
@@ -416,7 +408,6 @@ export class Reader implements Holder {
     const { topic, key, routingKey, headers, publishedAt } = received.message;
     const message: Message = { id: idOf(received.message), topic, key, routingKey, headers, body, publishedAt };
     const delivery = new HeldDelivery(this, received, message, receivedAt);
-    this.#byReceipt.set(received.receipt, delivery);
     return delivery;
   }
 
@@ -430,10 +421,13 @@ export class Reader implements Holder {
     await this.#callAndEnd(delivery, 'postpone', { kind: 'release', receipt, delayMs: newerFormatDelayMs, counts });
   }
 
+  #all(): readonly Delivery[] {
+    return [...this.#held.allStarted(), ...this.#held.allUnstarted(), ...this.#disposing];
+  }
+
   #giveBack(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
       if (!this.#held.remove(delivery)) continue;
-      this.#byReceipt.delete(delivery.received.receipt);
       delivery.settled();
       this.#settles.add(
         { kind: 'give-back', receipt: delivery.received.receipt },
@@ -450,44 +444,44 @@ export class Reader implements Holder {
   }
 
   /** Brings a settlement to the backend and takes the delivery out of what is held, unless nothing was changed. */
-  #callAndEnd(delivery: Delivery, verb: Verb, settlement: Settlement): Promise<void> {
-    const operation = `${verb} a delivery of "${this.topic.name}"`;
+  #callAndEnd(delivery: Delivery, verb: Verb, settlement: Settlement, onDone?: () => void): Promise<void> {
+    const operation = (): string => `${verb} a delivery of "${this.topic.name}"`;
     return new Promise((resolve, reject) => {
       this.#settles.add(
         settlement,
         (answer, unknownBefore) => {
-          if (delivery.state === 'lost') {
-            // Its lease ended here while the answer was on its way; the backend's word counts.
-            if (answer === 'done') resolve();
-            else reject(this.#leaseLost(operation));
-            return;
-          }
           if (answer === 'done') {
             delivery.settled();
             this.#drop(delivery);
+            onDone?.();
             resolve();
           } else if (unknownBefore) {
             // The first try may have done it and lost its answer: saying `lease-lost` could be false.
-            delivery.forsake();
-            this.#drop(delivery);
-            reject(this.#settleUnknown(delivery, operation));
+            this.#forsake(delivery);
+            reject(this.#settleUnknown(delivery, operation()));
           } else {
             this.#lose(delivery);
-            reject(this.#leaseLost(operation));
+            reject(this.#leaseLost(operation()));
           }
         },
         (failure) => {
-          const error = wrapFailure(operation, this.context.driver.name, failure);
+          const error = wrapFailure(operation(), this.context.driver.name, failure);
+          // The deadline passed: let it come again instead of holding it for ever.
           if (failure.retryable || failure.outcomeUnknown || failure.code === 'closed') {
-            // The deadline passed: let it come again instead of holding it for ever.
-            delivery.forsake();
-            this.#drop(delivery);
+            this.#forsake(delivery);
             this.#tellSettleFailed(delivery, error);
+          } else {
+            delivery.unsettled();
           }
           reject(error);
         },
       );
     });
+  }
+
+  #forsake(delivery: Delivery): void {
+    delivery.forsake();
+    this.#drop(delivery);
   }
 
   async #callSettle(batch: readonly Settlement[]): Promise<readonly Outcome<SettleAnswer>[]> {
@@ -496,16 +490,15 @@ export class Reader implements Holder {
   }
 
   #lostByDriver(receipts: readonly object[]): void {
-    for (const receipt of receipts) {
-      const delivery = this.#byReceipt.get(receipt);
+    const gone = new Set(receipts);
+    for (const delivery of this.#all()) {
       // One that is being settled gets its answer from the backend: a connection that broke may have carried it over.
-      if (delivery !== undefined && delivery.state !== 'settling') this.#lose(delivery);
+      if (gone.has(delivery.received.receipt) && delivery.state !== 'settling') this.#lose(delivery);
     }
   }
 
   #lose(delivery: Delivery): void {
-    const known = this.#byReceipt.has(delivery.received.receipt);
-    if (!delivery.lose(this.#leaseLost(`keep a delivery of "${this.topic.name}"`)) && !known) return;
+    if (!delivery.lose(this.#leaseLost(`keep a delivery of "${this.topic.name}"`))) return;
     this.#held.remove(delivery);
     this.#drop(delivery);
     this.context.logger.warn(this.#about(delivery), 'a delivery was lost; it comes again');
@@ -514,7 +507,7 @@ export class Reader implements Holder {
 
   /** The delivery is over, however it ended. */
   #drop(delivery: Delivery): void {
-    this.#byReceipt.delete(delivery.received.receipt);
+    this.#disposing.delete(delivery);
     this.#held.end(delivery);
     this.#wake();
   }
@@ -526,7 +519,7 @@ export class Reader implements Holder {
       return;
     }
     this.#wakeReading?.();
-    if (this.#held.allStarted().length > 0 || this.#settles.size > 0) return;
+    if (this.#held.started > 0 || this.#settles.size > 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 

@@ -115,7 +115,7 @@ export class Group {
 
   /** Everything the reader holds goes back, in its old place, unanswered. Answers what it held. */
   takeBack(reader: Reader): readonly Hold[] {
-    const holds = [...reader.holds];
+    const { holds } = reader;
     for (const hold of holds) this.#putBack(hold);
     return holds;
   }
@@ -129,7 +129,7 @@ export class Group {
       const copy = this.#backlog.take(reader);
       if (copy === undefined) break;
       const hold = new Hold(copy, this, reader, leaseEndsAt);
-      reader.holds.add(hold);
+      reader.add(hold);
       received.push({
         receipt: hold,
         message: handedOut(copy.message),
@@ -246,7 +246,7 @@ export class Group {
 
   #end(hold: Hold): void {
     hold.live = false;
-    hold.reader.holds.delete(hold);
+    hold.reader.remove(hold);
     if (--this.#inHand === 0) this.#leasesHoldUntil = Number.POSITIVE_INFINITY;
   }
 
