@@ -42,7 +42,8 @@ export interface Tables {
   readonly deadLetter: typeof decideDeadLetter;
 }
 
-const tables: Tables = { requested: decideRequested, signal: decideSignal, deadLetter: decideDeadLetter };
+/** Those of `decide.ts`. */
+export const tables: Tables = { requested: decideRequested, signal: decideSignal, deadLetter: decideDeadLetter };
 
 /**
  * Puts an orchestrator together; it does nothing before `start`. Several may run on one queue and one store. Throws
