@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkOpen, type QueueContext } from './context.js';
+import { checkNotClosed, type QueueContext } from './context.js';
 import { type DeadLetter, deadLetterOf } from './dead-letter.js';
 import type { Depth, LetterBox, TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
@@ -106,7 +106,7 @@ export class Admin {
   }
 
   async #call<T>(operation: string, call: (admin: QueueContext['driver']['admin']) => Promise<T>): Promise<T> {
-    checkOpen(this.#context, operation);
+    checkNotClosed(this.#context, operation);
     try {
       return await call(this.#context.driver.admin);
     } catch (error) {

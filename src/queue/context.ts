@@ -17,8 +17,8 @@ export interface QueueContext {
   readonly topics: ReadonlyMap<string, Topic>;
   /** Unique per open queue: host, process and a number. Part of every consumer's name and of every nonce. */
   readonly name: string;
-  /** Whether `close` has begun. */
-  closing(): boolean;
+  /** `draining`: `close` has begun, and handlers that still run may publish; `closed`: they have ended. */
+  phase(): Phase;
 }
 
 /** Rejects a topic that this queue was not opened with: nobody has declared it, so a message to it could vanish. */
@@ -36,7 +36,18 @@ export function checkTopic(context: QueueContext, operation: string, topic: Topi
   );
 }
 
+export type Phase = 'open' | 'draining' | 'closed';
+
+/** For what starts something: not once `close` has begun. */
 export function checkOpen(context: QueueContext, operation: string): void {
-  if (!context.closing()) return;
-  throw new QueueError(`cannot ${operation}: the queue is closed; open it again`, { code: 'closed' });
+  if (context.phase() !== 'open') throw closed(operation);
+}
+
+/** For what a handler may need to come to its end: until the last one has. */
+export function checkNotClosed(context: QueueContext, operation: string): void {
+  if (context.phase() === 'closed') throw closed(operation);
+}
+
+function closed(operation: string): QueueError {
+  return new QueueError(`cannot ${operation}: the queue is closed; open it again`, { code: 'closed' });
 }

@@ -1,4 +1,4 @@
-import { checkOpen, type QueueContext } from './context.js';
+import { checkNotClosed, type QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { kindOf } from './names.js';
@@ -120,7 +120,7 @@ export class MessagePublisher implements Publisher {
     delayMs: number,
     options: PublishOptions,
   ): Promise<Published> {
-    checkOpen(this.#context, `${verb} to ${JSON.stringify(topic?.name ?? null)}`);
+    checkNotClosed(this.#context, `${verb} to ${JSON.stringify(topic?.name ?? null)}`);
     const prepared = prepare(this.#context, verb, topic, body, delayMs, options, publishOptionNames);
     const send = this.#turn === null && !(prepared instanceof Promise) ? prepared : await this.#inTurn(prepared);
     const answer = await this.#transmit(`publish to "${topic.name}"`, send, options.signal);

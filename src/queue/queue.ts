@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Admin } from './admin.js';
 import { type Clock, systemClock } from './clock.js';
 import { type Consumer, type Handler, HandlerConsumer } from './consumer.js';
-import { checkOpen, checkTopic, type QueueContext } from './context.js';
+import { checkOpen, checkTopic, type Phase, type QueueContext } from './context.js';
 import type { Capabilities, DeclareReport, Driver, DriverEvent } from './driver.js';
 import { QueueError } from './errors.js';
 import { Events } from './events.js';
@@ -86,6 +86,8 @@ const defaultConcurrency = 16;
 const defaultPrefetch = 256;
 const defaultPrefetchPerLane = 64;
 const defaultCloseDeadlineMs = 30_000;
+/** What has been sent when the deadline of a close comes may still be answered for this long. */
+const lastAnswersMs = 1_000;
 
 const clockSchema = z.custom<Clock>(
   (value) => typeof value === 'object' && value !== null && 'now' in value && 'schedule' in value,
@@ -142,7 +144,7 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
   const topics = indexTopics(read.topics);
   const events = new Events(read.logger);
   const name = `${read.name ?? `${hostname()}.${process.pid}`}.${(opened++).toString(36)}${Math.random().toString(36).slice(2, 6)}`;
-  let closing = false;
+  let phase: Phase = 'open';
   const context: QueueContext = {
     driver,
     clock: read.clock ?? driver.clock ?? systemClock,
@@ -151,7 +153,7 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
     logger: read.logger,
     topics,
     name,
-    closing: () => closing,
+    phase: () => phase,
   };
   try {
     await driver.open({ logger: read.logger, emit: (event) => passOn(context, event) });
@@ -159,8 +161,8 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
     await driver.close().catch(() => {});
     throw wrapError('open a queue', driver, error);
   }
-  const queue = new Queue(context, () => {
-    closing = true;
+  const queue = new Queue(context, (next) => {
+    phase = next;
   });
   try {
     checkTopics(context);
@@ -181,14 +183,14 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
   readonly #sender: Sender;
   readonly #publisher: MessagePublisher;
   readonly #readers = new Set<Reader>();
-  readonly #startClosing: () => void;
+  readonly #enter: (phase: Phase) => void;
   #consumers = 0;
   #closed: Promise<void> | null = null;
 
   /** Use `openQueue`. */
-  constructor(context: QueueContext, startClosing: () => void) {
+  constructor(context: QueueContext, enter: (phase: Phase) => void) {
     this.#context = context;
-    this.#startClosing = startClosing;
+    this.#enter = enter;
     this.#sender = new Sender(context);
     this.#publisher = new MessagePublisher(context, (operation, send, signal) =>
       this.#sender.send(operation, send, signal),
@@ -308,9 +310,9 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
 
   /** The present state as data; asks nobody. */
   health(): Health {
-    const { driver, closing } = this.#context;
+    const { driver, phase } = this.#context;
     const { connected, blocked } = driver.health();
-    const open = !closing();
+    const open = phase() === 'open';
     return {
       status: !open || !connected ? 'down' : blocked === null ? 'ok' : 'degraded',
       backend: driver.name,
@@ -343,10 +345,13 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { driver, events, logger } = this.#context;
-    this.#startClosing();
+    const { driver, events, logger, clock } = this.#context;
+    const deadlineAt = clock.now() + deadlineMs;
+    this.#enter('draining');
     await Promise.all([...this.#readers].map((reader) => this.#closeReader(reader, deadlineMs)));
-    await this.#sender.close(deadlineMs);
+    this.#enter('closed');
+    // What is on its way gets a chance to be answered, also when the handlers took all the time.
+    await this.#sender.close(Math.max(deadlineAt - clock.now(), lastAnswersMs));
     try {
       await driver.close();
     } catch (error) {
