@@ -21,7 +21,7 @@ import {
   type PublishOptions,
 } from './publisher.js';
 import { Reader } from './reader.js';
-import { Sender, sendWithin } from './sender.js';
+import { lastAnswersMs, Sender, sendWithin } from './sender.js';
 import { type CloseOptions, ReaderSubscription, type Subscription } from './subscription.js';
 import { type BodyInput, type BodyOutput, isTopic, type Topic, topologyOf } from './topic.js';
 
@@ -86,8 +86,6 @@ const defaultConcurrency = 16;
 const defaultPrefetch = 256;
 const defaultPrefetchPerLane = 64;
 const defaultCloseDeadlineMs = 30_000;
-/** What has been sent when the deadline of a close comes may still be answered for this long. */
-const lastAnswersMs = 1_000;
 
 const clockSchema = z.custom<Clock>(
   (value) => typeof value === 'object' && value !== null && 'now' in value && 'schedule' in value,

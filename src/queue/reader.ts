@@ -12,7 +12,7 @@ import { buryingSends } from './funeral.js';
 import { Held } from './held.js';
 import { Keeper } from './keeper.js';
 import { idOf, type Message } from './message.js';
-import { callDeadlineMs } from './sender.js';
+import { callDeadlineMs, lastAnswersMs } from './sender.js';
 import type { Topic } from './topic.js';
 
 export interface ReaderOptions {
@@ -197,6 +197,7 @@ export class Reader implements Holder {
   }
 
   async #close(deadlineMs: number): Promise<void> {
+    const deadlineAt = this.context.clock.now() + deadlineMs;
     this.#stopping.abort();
     this.#wakeReading?.();
     await this.#opening?.catch(() => {});
@@ -213,7 +214,7 @@ export class Reader implements Holder {
       this.#drop(delivery);
     }
     this.#giveBack(this.#held.allUnstarted());
-    await this.#settled(deadlineMs);
+    await this.#settled(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs));
     this.#keeper?.stop();
     await this.#closeSubscription();
     await this.#reading;
@@ -244,10 +245,10 @@ export class Reader implements Holder {
     deadline.abort();
   }
 
-  async #settled(deadlineMs: number): Promise<void> {
+  /** Until what is on its way to the backend was answered. */
+  async #settled(withinMs: number): Promise<void> {
     const deadline = new AbortController();
-    // Also when the deadline is 0: what is already on its way to the backend gets a chance to be answered.
-    await Promise.race([this.#settles.idle(), sleep(this.context.clock, Math.max(deadlineMs, 1_000), deadline.signal)]);
+    await Promise.race([this.#settles.idle(), sleep(this.context.clock, withinMs, deadline.signal)]);
     deadline.abort();
   }
 

@@ -10,6 +10,9 @@ export type SendAnswer = Exclude<SendResult, { status: 'failed' }>;
 /** Contract: publish and settle deadline. */
 export const callDeadlineMs = 30_000;
 
+/** What has been sent when the deadline of a close comes may still be answered for this long. */
+export const lastAnswersMs = 1_000;
+
 /** Brings messages to the backend: grouped, in order per key, retried until their deadline. One per open queue. */
 export class Sender {
   readonly #context: QueueContext;
