@@ -14,7 +14,7 @@ export function buildsJson(run: BuildsRun, tally: Tally) {
     builds: tally.builds.map((build) => ({
       requestId: build.requestId,
       buildId: build.buildId?.id ?? null,
-      repoUrl: build.request.repo_url,
+      repoUrl: withoutUser(build.request.repo_url),
       commitSha: build.request.commit_sha,
       status: build.status,
       reason: reasonOf(build),
@@ -41,7 +41,8 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
   const colors = colorsFor(io.stdout, io.env);
   const { succeeded, failed, cancelled } = tally.states;
   const unended = tally.builds.length - tally.ended;
-  if (tally.builds.length > 0) io.stdout.write(`${tableOf(buildColumns(colors), tally.builds, io.stdout, colors)}\n`);
+  if (tally.builds.length > 0)
+    io.stdout.write(`${tableOf(buildColumns(colors, tally.builds), tally.builds, io.stdout, colors)}\n`);
   if (tally.givenUp.length > 0) {
     io.stdout.write(`${colors.bold('Dead letters')}\n`);
     io.stdout.write(`${tableOf(letterColumns, tally.givenUp, io.stdout, colors)}\n`);
@@ -57,24 +58,25 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
   );
 }
 
-function buildColumns(colors: Colors): readonly Column<Build>[] {
-  return [
+function buildColumns(colors: Colors, builds: readonly Build[]): readonly Column<Build>[] {
+  const all: readonly Column<Build>[] = [
     // The beginning of a UUID tells the builds of one run apart; --json has all of it.
     { head: 'id', text: ({ requestId }) => requestId.slice(0, 8) },
-    { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), flexible: true },
+    { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), narrow: 'start' },
     { head: 'commit', text: ({ request }) => request.commit_sha.slice(0, 8) },
     { head: 'status', text: ({ status }) => status, paint: (text, { status }) => painter(colors, status)(text) },
     { head: 'polls', text: ({ polls }) => String(polls), align: 'right' },
     { head: 'seconds', text: (build) => secondsOf(build)?.toFixed(1) ?? '-', align: 'right' },
-    { head: 'reason', text: (build) => printable(reasonOf(build) ?? ''), flexible: true },
+    { head: 'reason', text: (build) => printable(reasonOf(build) ?? ''), narrow: 'wrap' },
   ];
+  return builds.some((build) => reasonOf(build) !== null) ? all : all.slice(0, -1);
 }
 
 const letterColumns: readonly Column<GivenUp>[] = [
   { head: 'message', text: ({ id }) => printable(id) },
   { head: 'topic', text: ({ topic }) => printable(topic) },
   { head: 'cause', text: ({ cause }) => cause },
-  { head: 'reason', text: ({ reason }) => printable(reason), flexible: true },
+  { head: 'reason', text: ({ reason }) => printable(reason), narrow: 'wrap' },
 ];
 
 function painter(colors: Colors, status: Build['status']): (text: string) => string {
@@ -97,7 +99,14 @@ function rounded(seconds: number): number {
 }
 
 function shortUrl(url: string): string {
-  return url.replace(/^https?:\/\/(?:[^/@]*@)?/, '').replace(/\.git$/, '');
+  return withoutUser(url)
+    .replace(/^https?:\/\//, '')
+    .replace(/\.git$/, '');
+}
+
+/** Some clone by URLs that hold a token: it is nobody's business here. */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1');
 }
 
 export function counted(count: number, what: string): string {

@@ -50,5 +50,5 @@ export function exitCodesHelp(): string {
   const lines = (Object.keys(exitCodes) as ExitCodeName[]).map(
     (name) => `  ${exitCodes[name]}  ${exitCodeMeanings[name]}`,
   );
-  return `\nExit codes:\n${lines.join('\n')}\n`;
+  return `\nExit codes:\n${lines.join('\n')}\nA demo that a signal stops answers 128 and the signal's number: 130 or 143.\n`;
 }

@@ -55,7 +55,7 @@ export function wholeNumberOption(flag: string, help: string, byDefault: number,
   return new Option(flag, help).default(byDefault).argParser((given: string) => {
     const read = schema.safeParse(given);
     if (read.success) return read.data;
-    throw new InvalidArgumentError(text);
+    throw new InvalidArgumentError(`It ${text}`);
   });
 }
 

@@ -45,7 +45,12 @@ export function makeProgram(io: CliIo, exitWith: (code: number) => void): Comman
 function failAsOneLine(command: Command, path: string, io: CliIo): void {
   command.exitOverride((error: CommanderError) => {
     if (error.exitCode !== 0 && error.code !== 'commander.help') {
-      const what = printable(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+      const what = printable(
+        error.message
+          .replace(/^error: /, '')
+          .replace(/\s*\n\s*/g, ' ')
+          .replace(/\.$/, ''),
+      );
       io.stderr.write(`signalbox: cannot run "${path}": ${what}; see "${path} --help"\n`);
     }
     throw error;

@@ -10,7 +10,7 @@ const barWidth = 20;
 const eraseLine = '\r\u001b[2K';
 
 /**
- * Shows on stderr how far a run is, until the function it answers is called: on a terminal one line that
+ * Shows on stderr how far a run is, until the function it answers is called (again changes nothing): on a terminal one line that
  * changes, elsewhere a line every two seconds.
  */
 export function showProgress(io: CliIo, clock: Clock, tally: Tally, total: number): () => void {
@@ -33,9 +33,11 @@ export function showProgress(io: CliIo, clock: Clock, tally: Tally, total: numbe
   if (live) tick();
   else cancel = clock.schedule(tick, plainEveryMs);
 
+  let ended = false;
   return () => {
     cancel();
-    if (live) stderr.write(eraseLine);
+    if (live && !ended) stderr.write(eraseLine);
+    ended = true;
   };
 }
 
@@ -57,7 +59,7 @@ function doneText(tally: Tally, total: number): string {
 
 function stateTexts(tally: Tally): readonly string[] {
   const texts = Object.entries(tally.states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
-  if (tally.polls > 0) texts.push(`${tally.polls} polls`);
   if (tally.givenUp.length > 0) texts.push(`${tally.givenUp.length} dead letters`);
+  if (tally.polls > 0) texts.push(`${tally.polls} polls`);
   return texts;
 }

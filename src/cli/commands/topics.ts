@@ -51,8 +51,8 @@ async function groupLines({ admin }: Queue): Promise<readonly GroupLine[]> {
 const count = (value: number | null): string => (value === null ? '?' : String(value));
 
 const columns: readonly Column<GroupLine>[] = [
-  { head: 'topic', text: ({ topic }) => printable(topic), flexible: true },
-  { head: 'group', text: ({ group }) => printable(group), flexible: true },
+  { head: 'topic', text: ({ topic }) => printable(topic), narrow: 'end' },
+  { head: 'group', text: ({ group }) => printable(group), narrow: 'end' },
   { head: 'ready', text: ({ ready }) => count(ready), align: 'right' },
   { head: 'delayed', text: ({ delayed }) => count(delayed), align: 'right' },
   { head: 'in hand', text: ({ inHand }) => count(inHand), align: 'right' },

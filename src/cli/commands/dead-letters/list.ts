@@ -40,5 +40,5 @@ const columns: readonly Column<DeadLetter>[] = [
   { head: 'buried', text: ({ buriedAt }) => isoTime(buriedAt) },
   { head: 'cause', text: ({ death }) => death?.cause ?? '-' },
   { head: 'attempt', text: ({ death }) => String(death?.attempt ?? '-'), align: 'right' },
-  { head: 'reason', text: ({ death }) => printable(death?.reason ?? '-'), flexible: true },
+  { head: 'reason', text: ({ death }) => printable(death?.reason ?? '-'), narrow: 'wrap' },
 ];
