@@ -1,4 +1,4 @@
-import { VirtualClock } from 'signalbox';
+import { type Clock, VirtualClock } from 'signalbox';
 import type { Harness } from 'signalbox/conformance';
 import { type MemoryDriver, memory, memoryStore } from 'signalbox/memory';
 import type { Driver } from '../../src/queue/driver.js';
@@ -18,6 +18,16 @@ export function memoryHarness(
     inside.set(wrapped, driver);
     return wrapped;
   };
+  /** The process has the wrong time of day; the store, which keeps the time of all, does not. */
+  const clientWithWrongClock = (offsetMs: number): Driver => {
+    const wrong: Clock = { now: () => clock.now() + offsetMs, schedule: (...args) => clock.schedule(...args) };
+    return new Proxy(client(), {
+      get: (driver, name) => {
+        const value = name === 'clock' ? wrong : Reflect.get(driver, name, driver);
+        return typeof value === 'function' ? value.bind(driver) : value;
+      },
+    });
+  };
   let foreign = 0;
   return {
     backend: 'memory',
@@ -25,6 +35,7 @@ export function memoryHarness(
     clock,
     time: { kind: 'virtual', clock },
     client,
+    clientWithWrongClock,
     cutConnections: (driver) => inside.get(driver)?.cut(),
     killSubscriber: (driver) => inside.get(driver)?.kill(),
     beginTransaction: () => {

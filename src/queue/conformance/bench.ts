@@ -51,12 +51,15 @@ export class Bench {
   async kill(driver: Driver): Promise<void> {
     this.#killed.add(driver);
     await this.harness.killSubscriber?.(driver);
-    await this.time.settle();
   }
 
   async cut(driver: Driver): Promise<void> {
     await this.harness.cutConnections?.(driver);
-    await this.time.settle();
+  }
+
+  /** Within this time the backend has noticed that a holder is gone, and what it held is free. */
+  get recoveryMs(): number {
+    return (this.capabilities.lease?.ms ?? 0) + 10_000;
   }
 
   wasKilled(driver: Driver): boolean {
@@ -85,4 +88,23 @@ export function many<T>(count: number, make: (index: number) => T): T[] {
 /** The same values in any order come out the same. */
 export function sorted(values: readonly (string | null)[]): string[] {
   return values.map(String).sort();
+}
+
+/** A promise that the case keeps when it likes. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+export function gate(): Gate {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+/** What never happens: a handler that hangs, an answer that was lost. */
+export function never(): Promise<never> {
+  return new Promise(() => {});
 }

@@ -1,5 +1,17 @@
 import type { Case } from './case.js';
+import { delaying } from './cases/delaying.js';
+import { delivering } from './cases/delivering.js';
+import { idempotency } from './cases/idempotency.js';
 import { publishing } from './cases/publishing.js';
+import { routing } from './cases/routing.js';
+import { transactions } from './cases/transactions.js';
 
-/** Every case, in the order of `docs/guarantees.md`. */
-export const allCases: readonly Case[] = [...publishing];
+/** Every case, by subject. */
+export const allCases: readonly Case[] = [
+  ...publishing,
+  ...delaying,
+  ...routing,
+  ...idempotency,
+  ...transactions,
+  ...delivering,
+];

@@ -152,6 +152,17 @@ export class DriverBench extends Bench {
     return received as Received;
   }
 
+  /** As `receive`, from several readers at once. */
+  async receiveByAny(readers: readonly DriverSubscription[], count: number): Promise<readonly Received[]> {
+    const received: Received[] = [];
+    await this.time.eventually(`${count} messages come`, async () => {
+      for (const reader of readers)
+        if (received.length < count) received.push(...(await reader.receive(count - received.length, 0)));
+      return received.length >= count;
+    });
+    return received;
+  }
+
   /** Receives and acks until nothing comes any more; answers the ids in the order in which they came. */
   async drain(subscription: DriverSubscription): Promise<readonly (string | null)[]> {
     const ids: (string | null)[] = [];

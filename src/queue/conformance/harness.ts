@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import type { Driver } from '../driver.js';
 import type { Queue, QueueOptions } from '../queue.js';
 
@@ -38,8 +39,7 @@ export type HarnessTime =
   /** Goes by itself. Whatever must have happened within a time is given so many times that time: 1 on an idle machine. */
   | { readonly kind: 'real'; readonly timeFactor: number };
 
-export interface HarnessClock {
-  now(): number;
+export interface HarnessClock extends Clock {
   advance(byMs: number): Promise<void>;
   readonly nextDueAt: number | null;
   /** How many timers wait. */

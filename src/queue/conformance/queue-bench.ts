@@ -21,6 +21,12 @@ export interface OpenedQueue {
   readonly driver: Driver;
 }
 
+/** How to open a queue: as users do, with a client of the case's choice and something in its way. */
+export type Opening = Partial<QueueOptions> & {
+  readonly interference?: Interference;
+  readonly client?: Driver | Promise<Driver> | undefined;
+};
+
 /** The vocabulary of cases that speak to a queue, as users do. */
 export class QueueBench extends Bench {
   /** A topic with a name of its own, whose bodies may be anything. */
@@ -28,21 +34,26 @@ export class QueueBench extends Bench {
     return defineTopic(this.name('topic'), { schema: anyBody, ...options });
   }
 
+  /** One topic as it is declared in two releases: the strict one wants a name, the loose one anything. */
+  strictAndLoose() {
+    const name = this.name('topic');
+    return {
+      strict: defineTopic(name, { schema: z.object({ name: z.string() }) }),
+      loose: defineTopic(name, { schema: anyBody }),
+    };
+  }
+
   /** A queue on a client of its own, with nothing left to chance; closed when the case ends. */
-  async queue(topics: readonly Topic[], options: Partial<QueueOptions> & { interference?: Interference } = {}) {
+  async queue(topics: readonly Topic[], options: Opening = {}): Promise<Queue> {
     return (await this.opened(topics, options)).queue;
   }
 
   /** As `queue`, for cases that do something to the client behind it. */
   async opened(
     topics: readonly Topic[],
-    {
-      interference = {},
-      driver: given,
-      ...options
-    }: Partial<QueueOptions> & { interference?: Interference; driver?: Driver } = {},
+    { interference = {}, client, ...options }: Opening = {},
   ): Promise<OpenedQueue> {
-    const driver = given ?? (await this.harness.client());
+    const driver = await (client ?? this.harness.client());
     const open = this.harness.openQueue ?? openDriver;
     const queue = await this.time.until(
       open(interfered(driver, interference), { topics, logger: this.logger, random: () => 0.5, ...options }),

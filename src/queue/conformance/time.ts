@@ -25,6 +25,11 @@ export class Time {
     return this.#time.kind === 'virtual' ? 0 : quietMs * this.#time.timeFactor;
   }
 
+  /** By how much something may be late that should happen at a certain time. */
+  get lateMs(): number {
+    return this.#time.kind === 'virtual' ? 0 : 1_000 * this.#time.timeFactor;
+  }
+
   now(): number {
     return this.#time.kind === 'virtual' ? this.#time.clock.now() : systemClock.now();
   }
@@ -32,6 +37,11 @@ export class Time {
   /** Timers that wait, where that can be known. */
   get pendingTimers(): number | null {
     return this.#time.kind === 'virtual' ? this.#time.clock.pending : null;
+  }
+
+  /** For handlers that take their time: it passes while the case waits for something. */
+  sleep(ms: number): Promise<void> {
+    return sleep(this.#time.kind === 'virtual' ? this.#time.clock : systemClock, ms);
   }
 
   /** Lets exactly so much time pass (a little more where it goes by itself). */
