@@ -4,7 +4,7 @@ import type { CliIo } from './io.js';
 import { printable } from './printable.js';
 import type { BuildsRun } from './run-builds.js';
 import { type Column, tableOf } from './table.js';
-import type { GivenUp, Tally } from './tally.js';
+import type { DeadLetterFacts, Tally } from './tally.js';
 
 /** What `demo --json` and `orchestrate --json` print about builds. */
 export function buildsJson(run: BuildsRun, tally: Tally) {
@@ -21,14 +21,14 @@ export function buildsJson(run: BuildsRun, tally: Tally) {
       polls: build.polls,
       seconds: secondsOf(build),
     })),
-    deadLetters: tally.givenUp.map(({ id, topic, group, cause, reason }) => ({ id, topic, group, cause, reason })),
+    deadLetters: tally.deadLetters.map(({ id, topic, group, cause, reason }) => ({ id, topic, group, cause, reason })),
     summary: {
       builds: tally.builds.length,
       succeeded,
       failed,
       cancelled,
       unended: tally.builds.length - tally.ended,
-      deadLetters: tally.givenUp.length,
+      deadLetters: tally.deadLetters.length,
       polls: tally.polls,
       seconds: rounded(run.seconds),
     },
@@ -43,9 +43,9 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
   const unended = tally.builds.length - tally.ended;
   if (tally.builds.length > 0)
     io.stdout.write(`${tableOf(buildColumns(colors, tally.builds), tally.builds, io.stdout, colors)}\n`);
-  if (tally.givenUp.length > 0) {
+  if (tally.deadLetters.length > 0) {
     io.stdout.write(`${colors.bold('Dead letters')}\n`);
-    io.stdout.write(`${tableOf(letterColumns, tally.givenUp, io.stdout, colors)}\n`);
+    io.stdout.write(`${tableOf(letterColumns, tally.deadLetters, io.stdout, colors)}\n`);
   }
   const parts = [
     colors.green(`${succeeded} succeeded`),
@@ -54,7 +54,7 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
     ...(unended > 0 ? [`${unended} not ended`] : []),
   ];
   io.stdout.write(
-    `${tally.builds.length} builds in ${run.seconds.toFixed(1)} s: ${parts.join(', ')}; ${tally.polls} polls; ${counted(tally.givenUp.length, 'dead letter')}\n`,
+    `${tally.builds.length} builds in ${run.seconds.toFixed(1)} s: ${parts.join(', ')}; ${tally.polls} polls; ${counted(tally.deadLetters.length, 'dead letter')}\n`,
   );
 }
 
@@ -72,7 +72,7 @@ function buildColumns(colors: Colors, builds: readonly Build[]): readonly Column
   return builds.some((build) => reasonOf(build) !== null) ? all : all.slice(0, -1);
 }
 
-const letterColumns: readonly Column<GivenUp>[] = [
+const letterColumns: readonly Column<DeadLetterFacts>[] = [
   { head: 'message', text: ({ id }) => printable(id) },
   { head: 'topic', text: ({ topic }) => printable(topic) },
   { head: 'cause', text: ({ cause }) => cause },

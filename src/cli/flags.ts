@@ -11,7 +11,7 @@ export interface CommonFlags {
   readonly verbose?: boolean;
 }
 
-export const runners = ['noop', 'scripted'] as const;
+const runners = ['noop', 'scripted'] as const;
 export type RunnerName = (typeof runners)[number];
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;

@@ -46,7 +46,7 @@ function plainLine(tally: Tally, total: number, seconds: number): string {
 }
 
 function liveLine(tally: Tally, total: number, seconds: number, width: number, colors: Colors): string {
-  const done = Math.min(total, tally.ended + tally.givenUp.length);
+  const done = Math.min(total, tally.ended + tally.deadLetters.length);
   const filled = total === 0 ? 0 : Math.round((barWidth * done) / total);
   const text = ` ${doneText(tally, total)}  ${seconds.toFixed(1)} s  ${stateTexts(tally).join(', ')}`;
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
@@ -54,12 +54,12 @@ function liveLine(tally: Tally, total: number, seconds: number, width: number, c
 }
 
 function doneText(tally: Tally, total: number): string {
-  return `${tally.ended + tally.givenUp.length} of ${total} done`;
+  return `${tally.ended + tally.deadLetters.length} of ${total} done`;
 }
 
 function stateTexts(tally: Tally): readonly string[] {
   const texts = Object.entries(tally.states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
-  if (tally.givenUp.length > 0) texts.push(`${tally.givenUp.length} dead letters`);
+  if (tally.deadLetters.length > 0) texts.push(`${tally.deadLetters.length} dead letters`);
   if (tally.polls > 0) texts.push(`${tally.polls} polls`);
   return texts;
 }

@@ -55,7 +55,7 @@ export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
   const queue = await openQueue(driver, { topics: Object.values(topics), logger, clock });
   try {
     queue.events.on('dead-lettered', ({ id, topic, group, cause, reason }) =>
-      tally.givenUp.push({ id, topic, group, cause, reason }),
+      tally.deadLetters.push({ id, topic, group, cause, reason }),
     );
     const store = memoryBuildStore();
     const orchestrator = createOrchestrator({
@@ -98,7 +98,7 @@ export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
     }
     const inHand = await inHandOf(queue, topics);
     logger.info(
-      { inHand, builds: tally.builds.length, ended: tally.ended, deadLetters: tally.givenUp.length },
+      { inHand, builds: tally.builds.length, ended: tally.ended, deadLetters: tally.deadLetters.length },
       'stopped',
     );
     return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };

@@ -2,13 +2,13 @@ import { type Build, buildStates, hasEnded } from '../orchestrator/index.js';
 import type { QueueEvents } from '../queue/index.js';
 
 /** A message that was given up while the command ran. */
-export type GivenUp = Pick<QueueEvents['dead-lettered'], 'id' | 'topic' | 'group' | 'cause' | 'reason'>;
+export type DeadLetterFacts = Pick<QueueEvents['dead-lettered'], 'id' | 'topic' | 'group' | 'cause' | 'reason'>;
 
 /** What a run of builds has come to so far: progress shows it, the report at the end prints it. */
 export class Tally {
   /** Lines of the jobs file that are on the queue. */
   fed = 0;
-  readonly givenUp: GivenUp[] = [];
+  readonly deadLetters: DeadLetterFacts[] = [];
   readonly #builds = new Map<string, Build>();
 
   /** Takes a record unless a newer one was seen: two of one build may be told of in either order. */

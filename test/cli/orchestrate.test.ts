@@ -1,10 +1,25 @@
 import { readFileSync } from 'node:fs';
+import type { Driver } from 'signalbox';
 import { describe, expect, test } from 'vitest';
+import { driverOf } from '../../src/open-queue.js';
 import { cli, connectDurable, newUrl, World } from './world.js';
 
 const jobs = ['--jobs', 'examples/jobs.jsonl'];
 const quick = ['--poll-accepted-ms', '1'];
 const request = ['enqueue', '--repo-url', 'https://git.example.org/tern/compass.git', '--commit-sha', 'c1aecb3'];
+
+/** The memory backend, whose settlements are answered once a promise is kept. */
+async function connectSettlingAfter(gate: Promise<void>, url: string): Promise<Driver> {
+  const driver = await driverOf(url);
+  const subscribe = driver.subscribe.bind(driver);
+  driver.subscribe = async (options) => {
+    const subscription = await subscribe(options);
+    const settle = subscription.settle.bind(subscription);
+    subscription.settle = (batch) => gate.then(() => settle(batch));
+    return subscription;
+  };
+  return driver;
+}
 
 /** Whether nothing is left of that many builds but their deadlines, which wait in `build.signal`. */
 async function haveEnded(url: string, builds: number): Promise<boolean> {
@@ -100,6 +115,39 @@ describe('orchestrate', () => {
     expect(warnings.world.logged.every(({ level }) => Number(level) >= 40)).toBe(true);
     expect(nothing.stderr).toBe('');
     expect(all.stdout).toBe('');
+  });
+
+  test('what is in hand when it is asked to stop may finish first', async () => {
+    let letGo = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const world = new World({ connect: (url) => connectSettlingAfter(gate, url) });
+    let ended = false;
+    const running = world.run('orchestrate', '--queue', newUrl(), ...jobs, ...quick).finally(() => {
+      ended = true;
+    });
+    await world.told('the job requests of the file are on the queue');
+    world.signal('SIGTERM');
+    await world.told('asked to stop');
+    expect(ended).toBe(false);
+
+    letGo();
+
+    expect(await running).toBe(0);
+    expect(world.logged.at(-1)).toMatchObject({ msg: 'stopped', inHand: 0 });
+  });
+
+  test('what has not finished within --stop-within-ms is not waited for', async () => {
+    const never = new Promise<void>(() => {});
+    const world = new World({ connect: (url) => connectSettlingAfter(never, url) });
+    const running = world.run('orchestrate', '--queue', newUrl(), ...jobs, '--stop-within-ms', '50');
+    await world.told('the job requests of the file are on the queue');
+
+    world.signal('SIGTERM');
+
+    expect(await running).toBe(0);
+    expect(world.logged.at(-1)).toMatchObject({ msg: 'stopped' });
   });
 
   test('a second signal forces the end', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ageText } from '../../src/cli/commands/topics.js';
 import { populated } from './populated.js';
-import { cli, escapeSequence, newUrl } from './world.js';
+import { cli, connectDurable, escapeSequence, newUrl } from './world.js';
 
 describe('topics', () => {
   test('prints per topic and group what is ready, delayed, in hand and dead', async () => {
@@ -40,7 +40,10 @@ describe('topics', () => {
     const { code, stdout, stderr } = await cli(['topics', '--queue', newUrl()]);
 
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr).toMatch(/no topics/);
+    expect(stderr).toMatch(/^no topics: this queue lives in one process/);
+    expect((await cli(['topics', '--queue', newUrl()], { connect: connectDurable })).stderr).toMatch(
+      /^no topics: nothing has declared one/,
+    );
     expect((await cli(['topics', '--json', '--queue', newUrl()])).world.json).toEqual({ topics: [] });
   });
 

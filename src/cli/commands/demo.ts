@@ -44,11 +44,7 @@ export function addDemo(program: Command, cli: Cli): void {
       'Runs the main job where you can watch it: puts the job requests of a file on a queue, has each built, polls every build through the queue to its end, and prints what became of them. "npm start" runs it. The queue lives in this process alone, unless --queue names another; QUEUE_URL is not looked at, so that a demonstration never meets real requests.',
     )
     .addOption(runnerOption('scripted'))
-    .option(
-      '--jobs <file>',
-      'job requests, one JSON document a line',
-      relative(process.cwd(), exampleJobs) || exampleJobs,
-    )
+    .option('--jobs <file>', 'job requests, one JSON document a line', relative(process.cwd(), exampleJobs))
     .addOption(millisecondsOption('--poll-accepted-ms', 'time to the next poll of an accepted build', pollAcceptedMs))
     .addOption(millisecondsOption('--poll-running-ms', 'time to the next poll of a running build', pollRunningMs))
     .addOption(millisecondsOption('--deadline-ms', 'a build that takes longer is cancelled', demonstrationDeadlineMs))
@@ -103,12 +99,12 @@ function jobsJson({ path, lines }: JobsFile) {
 
 /** Every request an ended build, every other line a dead letter: what the demonstration is there to show. */
 function checkOutcome({ lines }: JobsFile, tally: Tally): void {
-  const givenUp = new Set(tally.givenUp.map(({ id }) => id));
+  const deadLetters = new Set(tally.deadLetters.map(({ id }) => id));
   const unended = lines.filter(({ requestId }) => {
     const build = requestId === null ? null : tally.build(requestId);
     return requestId !== null && (build === null || !hasEnded(build));
   });
-  const unburied = lines.filter(({ id, requestId }) => requestId === null && !givenUp.has(id));
+  const unburied = lines.filter(({ id, requestId }) => requestId === null && !deadLetters.has(id));
   if (unended.length === 0 && unburied.length === 0) return;
   throw new QueueError(
     `cannot finish the demonstration: ${counted(unended.length, 'request')} without an ended build and ${counted(unburied.length, 'malformed line')} without a dead letter; see that no other orchestrator reads this queue`,

@@ -26,12 +26,18 @@ export function addTopics(program: Command, { io }: Cli): void {
     .description('Prints what waits in each group of each topic: ready, delayed, in hand, dead, age of the oldest.')
     .addHelpText('after', '\nExample:\n  $ signalbox topics --queue memory:builds');
   addCommonFlags(command, queueHelp).action(async (flags: CommonFlags) => {
-    const lines = await withQueue('list the topics', { io, flags, topics: [] }, groupLines);
+    const { lines, durable } = await withQueue('list the topics', { io, flags, topics: [] }, async (queue) => ({
+      lines: await groupLines(queue),
+      durable: queue.capabilities.durable,
+    }));
     if (flags.json) return writeJson(io.stdout, { topics: lines });
-    if (lines.length === 0) return void io.stderr.write('no topics: nothing has declared one on this queue yet\n');
+    if (lines.length === 0) return void io.stderr.write(durable ? noTopics : noTopicsHere);
     io.stdout.write(tableOf(columns, lines, io.stdout, colorsFor(io.stdout, io.env)));
   });
 }
+
+const noTopics = 'no topics: nothing has declared one on this queue yet\n';
+const noTopicsHere = 'no topics: this queue lives in one process, and this command is a process of its own\n';
 
 async function groupLines({ admin }: Queue): Promise<readonly GroupLine[]> {
   const lines: GroupLine[] = [];
