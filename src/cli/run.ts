@@ -10,10 +10,10 @@ import { makeProgram } from './program.js';
  */
 export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   let exitCode: number = exitCodes.ok;
-  const program = makeProgram(io, (code) => {
-    exitCode = code;
-  });
   try {
+    const program = makeProgram(io, (code) => {
+      exitCode = code;
+    });
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
