@@ -105,7 +105,12 @@ export class Keeper {
 
   async #extendAll(now: number): Promise<void> {
     const { lease, held, maxBatch, onLost, onExtensionFailed } = this.#options;
-    if (lease === null || this.#extending) return;
+    if (lease === null) return;
+    if (this.#extending) {
+      // The backend hangs. Without a new time this would be tried again at once, and for ever.
+      this.#extendAt = now + extensionRetryMs;
+      return;
+    }
     this.#extending = true;
     this.#extendAt = now + lease.ms / extensionsPerLease;
     try {

@@ -51,6 +51,10 @@ export class Reader implements Holder {
   #opening: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #wakeReading: (() => void) | null = null;
+  /** Whoever takes has asked in vain, and takes what comes. */
+  #hungry = false;
+  /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
+  #overfed = false;
   #onEmpty: (() => void)[] = [];
   /** What the library settles by itself: no handler sees it. */
   readonly #disposing = new Set<Delivery>();
@@ -100,8 +104,12 @@ export class Reader implements Holder {
   take(): Delivery | null {
     if (this.stopping) return null;
     const delivery = this.#held.take();
+    this.#hungry = delivery === null;
+    if (this.#held.unstarted === 0 || this.#overfed) {
+      this.#overfed = false;
+      this.#wakeReading?.();
+    }
     if (delivery === null) return null;
-    if (this.#held.unstarted === 0) this.#wakeReading?.();
     const { events } = this.context;
     if (events.heard('delivered')) {
       const { attempt, postpones, redeliveries } = delivery;
@@ -282,7 +290,10 @@ export class Reader implements Holder {
       held: () => this.#all(),
       unstarted: () => this.#held.allUnstarted(),
       onLost: (delivery) => this.#lose(delivery),
-      onStale: (deliveries) => this.#giveBack(deliveries),
+      onStale: (deliveries) => {
+        this.#overfed = !this.#hungry;
+        this.#giveBack(deliveries);
+      },
       onExtensionFailed: (error) =>
         this.context.logger.warn(
           { consumer, code: wrapError('extend leases', driver, error).code },
@@ -317,7 +328,7 @@ export class Reader implements Holder {
    * prefetch keeps round trips few; with nothing to start, every free place counts.
    */
   #room(): number {
-    if (this.#held.holdsSuspect) return 0;
+    if (this.#held.holdsSuspect || this.#overfed) return 0;
     const { prefetch } = this.#options;
     const free = prefetch - this.size;
     return free >= prefetch / 4 || this.#held.unstarted === 0 ? Math.max(0, free) : 0;
