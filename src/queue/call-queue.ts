@@ -21,7 +21,7 @@ export interface CallQueueOptions<Item, Answer> {
   /** One round trip for a batch; one outcome per item, in order. Rejects when nothing is known about any of them. */
   readonly call: (batch: readonly Item[]) => Promise<readonly Outcome<Answer>[]>;
   readonly classify: (error: unknown) => Classification;
-  /** Items with the same order are never under way at once, and later ones wait while an earlier one is retried; null: no order. */
+  /** Items with the same order are never in two calls at once, and later ones wait while an earlier one is retried; null: no order. */
   readonly orderOf: (item: Item) => string | null;
   readonly maxBatch: number;
   readonly maxConcurrent: number;
@@ -35,6 +35,8 @@ export const callBackoff: BackoffPolicy = { initialMs: 50, factor: 2, maxMs: 2_0
 interface Entry<Item, Answer> {
   readonly item: Item;
   readonly order: string | null;
+  /** Its turn: entries leave in the order in which they were added, retried ones included. */
+  readonly turn: number;
   readonly deadlineAt: number;
   readonly resolve: (answer: Answer, unknownBefore: boolean) => void;
   readonly reject: (failure: CallFailure) => void;
@@ -61,7 +63,9 @@ interface Call<Item, Answer> {
  */
 export class CallQueue<Item, Answer> {
   readonly #options: CallQueueOptions<Item, Answer>;
+  /** By turn. */
   #waiting: Entry<Item, Answer>[] = [];
+  #turns = 0;
   readonly #calls = new Set<Call<Item, Answer>>();
   readonly #ordersUnderWay = new Set<string>();
   /** How many of the waiting are between two tries: while there are none, a batch is just the front. */
@@ -82,8 +86,8 @@ export class CallQueue<Item, Answer> {
   }
 
   /**
-   * Adds a call. Exactly one of the callbacks is called, once. Answers a function that gives up on it: true
-   * when nothing had been sent yet, false when it was under way (its outcome is unknown then) or had ended.
+   * Adds a call. Exactly one of the callbacks is called, once, unless the answered function gives up on it
+   * first: `withdrawn` had no effect, of `under-way` the outcome is unknown, `ended` changes nothing.
    */
   add(
     item: Item,
@@ -94,6 +98,7 @@ export class CallQueue<Item, Answer> {
     const entry: Entry<Item, Answer> = {
       item,
       order: orderOf(item),
+      turn: ++this.#turns,
       deadlineAt: clock.now() + deadlineMs,
       resolve,
       reject,
@@ -149,7 +154,7 @@ export class CallQueue<Item, Answer> {
     return this.#pickInOrder(maxBatch);
   }
 
-  /** The slow way, used while something is being retried: skips what is not due and all that must not overtake it. */
+  /** The slow way, used while something is being retried or ordered items are under way: skips what is not due and all that must not overtake it. */
   #pickInOrder(maxBatch: number): Entry<Item, Answer>[] {
     const now = this.#options.clock.now();
     const held = new Set(this.#ordersUnderWay);
@@ -179,15 +184,18 @@ export class CallQueue<Item, Answer> {
       entry.tries++;
       if (entry.order !== null) this.#ordersUnderWay.add(entry.order);
     }
-    try {
-      const outcomes = await this.#options.call(batch.map((entry) => entry.item));
-      for (let i = 0; i < batch.length; i++)
-        this.#finish(batch[i] as Entry<Item, Answer>, outcomes[i] ?? { error: missingOutcome });
-    } catch (error) {
-      for (const entry of batch) this.#finish(entry, { error });
-    }
+    const outcomes = await this.#outcomesOf(batch);
+    for (const [index, entry] of batch.entries()) this.#finish(entry, outcomes[index] ?? { error: missingOutcome });
     this.#pump();
     this.#settleDown();
+  }
+
+  async #outcomesOf(batch: readonly Entry<Item, Answer>[]): Promise<readonly Outcome<Answer>[]> {
+    try {
+      return await this.#options.call(batch.map(({ item }) => item));
+    } catch (error) {
+      return batch.map(() => ({ error }));
+    }
   }
 
   /** Ends an entry's part in its call; the last one makes room for the next call, also when the driver never answers. */
@@ -223,9 +231,8 @@ export class CallQueue<Item, Answer> {
     entry.state = 'waiting';
     entry.lastError = failure;
     entry.notBefore = clock.now() + backoff(entry.tries, callBackoff, random());
-    let at = 0;
-    while (at < this.#waiting.length && (this.#waiting[at] as Entry<Item, Answer>).tries > 0) at++;
-    this.#waiting.splice(at, 0, entry);
+    const at = this.#waiting.findIndex(({ turn }) => turn > entry.turn);
+    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, entry);
     this.#retrying++;
   }
 
@@ -269,13 +276,20 @@ export class CallQueue<Item, Answer> {
   }
 
   #nextWakeAt(): number {
-    let at = Number.POSITIVE_INFINITY;
+    const now = this.#options.clock.now();
     // All items have the same time to live, so the first of each kind has the earliest deadline.
-    for (const call of this.#calls) for (const { deadlineAt } of call.entries) at = Math.min(at, deadlineAt);
-    for (const entry of this.#waiting) {
-      at = Math.min(at, entry.deadlineAt);
-      if (entry.tries === 0) break;
-      at = Math.min(at, entry.notBefore);
+    let at = this.#waiting[0]?.deadlineAt ?? Number.POSITIVE_INFINITY;
+    for (const { entries } of this.#calls) {
+      const first = entries.find(({ state }) => state === 'under-way');
+      if (first !== undefined) at = Math.min(at, first.deadlineAt);
+    }
+    let retrying = this.#retrying;
+    for (const { tries, notBefore } of this.#waiting) {
+      if (retrying === 0) break;
+      if (tries === 0) continue;
+      retrying--;
+      // What is due and has not left waits for a call to end, not for a time: a timer for it would fire without end.
+      if (notBefore > now) at = Math.min(at, notBefore);
     }
     return at;
   }
