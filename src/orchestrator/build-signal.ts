@@ -2,12 +2,12 @@ import type { BuildReport } from '../buildrunner/index.js';
 import { type Build, hasEnded, isPolled, type TriggeredBuild } from './build.js';
 import { isBuildUnknown } from './build-unknown.js';
 import { decideSignal } from './decide.js';
-import { remainingMs, sendFinished, sendPoll } from './outgoing.js';
+import { resendPoll, sendFinished, sendPoll } from './outgoing.js';
 import { pollDelayMs } from './poll-delay.js';
 import type { Handed, Ports } from './ports.js';
 import { mayBeSecondHandOut } from './second-hand-out.js';
 import type { BuildSignal } from './topics.js';
-import { cancelSent, forgotten, observed, owesCancel, pollTaken, timedOut } from './transitions.js';
+import { cancelSent, forgotten, observed, overdue, owesCancel, pollTaken, timedOut } from './transitions.js';
 import { untilStored } from './until-stored.js';
 
 /**
@@ -39,12 +39,14 @@ export async function buildSignal(
       case 'announce':
         await sendFinished(delivery.outbox, topics, decision.build);
         return 'done';
-      case 'resend-poll': {
-        const wholeMs = pollDelayMs(decision.build, ports.pollDelays, ports.random());
-        await sendPoll(delivery.outbox, topics, decision.build, remainingMs(decision.build.nextPollAt, wholeMs, now()));
+      case 'resend-poll':
+        await resendPoll(delivery.outbox, ports, decision.build);
         return 'done';
-      }
       case 'time-out':
+        if (decision.build.overdueAt === null) {
+          await store.compareAndSet(overdue(decision.build, now()));
+          return 'again';
+        }
         await runner.cancel(decision.build);
         return storeAndSend(timedOut(decision.build, now()), null);
       case 'look': {
@@ -57,8 +59,8 @@ export async function buildSignal(
   });
 
   /** What follows from a record is sent only by the one whose write of it won. */
-  async function storeAndSend(build: Build, nextPollMs: number | null): Promise<'done' | 'lost'> {
-    if (!(await store.compareAndSet(build))) return 'lost';
+  async function storeAndSend(build: Build, nextPollMs: number | null): Promise<'done' | 'again'> {
+    if (!(await store.compareAndSet(build))) return 'again';
     if (hasEnded(build)) await sendFinished(delivery.outbox, topics, build);
     else if (nextPollMs !== null && isPolled(build)) await sendPoll(delivery.outbox, topics, build, nextPollMs);
     return 'done';

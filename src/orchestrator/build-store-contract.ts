@@ -99,6 +99,7 @@ export function buildStoreContract(
       reason: 'x'.repeat(1_000),
       metadata: { url: 'https://builds.example.org/1', 'ключ "k"': 'value\nof lines', empty: '' },
       announced: true,
+      overdueAt: 1_767_225_600_001,
       finishedAt: 1_767_225_600_002,
       remindedAt: 1_767_225_600_003,
     };

@@ -45,6 +45,8 @@ export interface Build {
   readonly createdAt: number;
   readonly triggeredAt: number | null;
   readonly deadlineAt: number | null;
+  /** When its deadline was found to have passed, before the runner was asked to cancel; null while it has not. */
+  readonly overdueAt: number | null;
   readonly finishedAt: number | null;
   /** When the sweep last sent one of its messages again; it waits a grace before it does so anew. */
   readonly remindedAt: number | null;

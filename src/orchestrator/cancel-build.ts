@@ -21,7 +21,7 @@ export async function cancelBuild(ports: Ports, outlet: Outlet, id: string, reas
     standing = await find();
     const next = cancelRequested(standing, given, now());
     if (next === standing) return 'done';
-    if (!(await store.compareAndSet(next))) return 'lost';
+    if (!(await store.compareAndSet(next))) return 'again';
     standing = { ...next, version: next.version + 1 };
     return 'done';
   });

@@ -2,7 +2,7 @@ import { buildIdSchema } from '../buildrunner/index.js';
 import type { DeadLetterNotice } from '../queue/index.js';
 import { type Build, hasEnded } from './build.js';
 import { decideDeadLetter } from './decide.js';
-import { sendFinished } from './outgoing.js';
+import { resendDeadline, resendPoll, sendFinished } from './outgoing.js';
 import type { Handed, Ports } from './ports.js';
 import { mayBeSecondHandOut } from './second-hand-out.js';
 import { announced, deadLettered, timedOut } from './transitions.js';
@@ -27,6 +27,14 @@ export async function deadLetter(
       case 'announce':
         await sendFinished(delivery.outbox, topics, decision.build);
         return 'done';
+      case 'resend':
+        logger.warn(
+          { ...about, reason: notice.reason },
+          'a dead letter had done its work; what it owed is sent for it',
+        );
+        if (decision.poll) await resendPoll(delivery.outbox, ports, decision.build);
+        if (decision.deadline) await resendDeadline(delivery.outbox, ports, decision.build);
+        return 'done';
       case 'mark-announced':
         logger.warn(
           { ...about, reason: notice.reason },
@@ -49,8 +57,8 @@ export async function deadLetter(
     return read.success ? store.loadByBuildId(read.data) : null;
   }
 
-  async function storeAndSend(build: Build, tell: boolean): Promise<'done' | 'lost'> {
-    if (!(await store.compareAndSet(build))) return 'lost';
+  async function storeAndSend(build: Build, tell: boolean): Promise<'done' | 'again'> {
+    if (!(await store.compareAndSet(build))) return 'again';
     if (tell && hasEnded(build)) await sendFinished(delivery.outbox, topics, build);
     return 'done';
   }

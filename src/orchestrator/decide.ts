@@ -39,8 +39,8 @@ export type RequestedDecision =
   | { readonly do: 'fail'; readonly why: string }
   | { readonly do: 'drop'; readonly why: string }
   | { readonly do: 'trigger'; readonly build: Build }
-  /** The trigger is stored; `poll` and the deadline were perhaps never sent. `poll` is null when it certainly was. */
-  | { readonly do: 'resend'; readonly build: TriggeredBuild; readonly poll: number | null };
+  /** The trigger is stored; the deadline and the first poll were perhaps never sent, or the first poll certainly was. */
+  | { readonly do: 'resend'; readonly build: TriggeredBuild; readonly poll: boolean };
 
 /** The table of the build stage. */
 export function decideRequested(build: Build | null, secondHandOut: boolean): RequestedDecision {
@@ -50,7 +50,7 @@ export function decideRequested(build: Build | null, secondHandOut: boolean): Re
   if (!secondHandOut) return { do: 'drop', why: 'the build is triggered already' };
   // Where poll 1 was carried out it had been sent; its deadline may still be missing, for an outbox that does
   // not leave in one instant can leave by halves.
-  return { do: 'resend', build, poll: build.nextPoll === 1 ? 1 : null };
+  return { do: 'resend', build, poll: build.nextPoll === 1 };
 }
 
 export type DeadLetterDecision =
@@ -58,6 +58,8 @@ export type DeadLetterDecision =
   | { readonly do: 'announce'; readonly build: EndedBuild }
   | { readonly do: 'fail-build'; readonly build: Build; readonly reason: string }
   | { readonly do: 'time-out'; readonly build: Build }
+  /** What the message did is stored; what it would have sent with its ack may be missing. */
+  | { readonly do: 'resend'; readonly build: TriggeredBuild; readonly poll: boolean; readonly deadline: boolean }
   /** Nobody will mark it as announced any more: without this the sweep would send it again for ever. */
   | { readonly do: 'mark-announced'; readonly build: EndedBuild };
 
@@ -66,7 +68,8 @@ const ownGroup = 'default';
 
 /**
  * The table of the dead letters. A message that was given up fails its build only when it was the one that
- * would have taken the build further: a duplicate or a push that dies leaves the chain as it was.
+ * would have taken the build further: a duplicate or a push that dies leaves the chain as it was, and one that died
+ * after its work was stored, in a crash loop, gets what it owed sent for it.
  */
 export function decideDeadLetter(
   build: Build | null,
@@ -83,13 +86,14 @@ export function decideDeadLetter(
   if (hasEnded(build)) return announceOrDrop(build, secondHandOut);
   const reason = `dead letter of "${notice.topic}" (${notice.cause}): ${notice.reason}`;
   if (!isPolled(build)) return { do: 'fail-build', build, reason };
-  if (notice.topic !== 'build.signal') return { do: 'drop', why: 'the build is triggered already' };
+  if (notice.topic === 'jobs') return { do: 'drop', why: 'the build is triggered already' };
+  if (notice.topic !== 'build.signal') return { do: 'resend', build, poll: build.nextPoll === 1, deadline: true };
   const signal = signalOfName(build.requestId, notice.id);
   if (signal.kind === 'deadline') return { do: 'time-out', build };
   if (signal.kind === 'push') return { do: 'drop', why: 'a push is a hint; the chain of polls goes on' };
-  if (signal.poll < build.nextPoll - 1)
-    return { do: 'drop', why: `poll ${signal.poll} is long past, the chain went on` };
-  return { do: 'fail-build', build, reason };
+  if (signal.poll >= build.nextPoll) return { do: 'fail-build', build, reason };
+  if (signal.poll === build.nextPoll - 1) return { do: 'resend', build, poll: true, deadline: false };
+  return { do: 'drop', why: `poll ${signal.poll} is long past, the chain went on` };
 }
 
 /** Which message of a build is missing, as far as a look at the clock can tell; null when none seems to be. */

@@ -19,6 +19,6 @@ export async function finished(ports: Ports, delivery: Handed<BuildFinished>): P
     }
     // Not ended: the store was rolled back. The sweep revives the chain, which finds the end again.
     if (!hasEnded(build) || build.announced) return 'done';
-    return (await ports.store.compareAndSet(announced(build, ports.now()))) ? 'done' : 'lost';
+    return (await ports.store.compareAndSet(announced(build, ports.now()))) ? 'done' : 'again';
   });
 }

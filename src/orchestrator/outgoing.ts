@@ -1,6 +1,8 @@
 import type { BodyInput, Topic } from '../queue/index.js';
 import type { Build, EndedBuild, TriggeredBuild } from './build.js';
 import { deadlineName, finishedName, pollName, requestedName } from './names.js';
+import { pollDelayMs } from './poll-delay.js';
+import type { Ports } from './ports.js';
 import type { OrchestratorTopics } from './topics.js';
 
 /** Where messages go: a delivery's outbox, so that they leave with its ack, or the queue itself. */
@@ -62,8 +64,21 @@ export async function sendFinished(outlet: Outlet, topics: OrchestratorTopics, b
   await outlet.publish(topics.finished, body, { id: finishedName(requestId), key: requestId });
 }
 
-/** What is left of a delay when its message has to be sent again, never more than the whole of it. */
-export function remainingMs(dueAt: number | null, wholeMs: number, now: number): number {
+/**
+ * Sends the poll that is next again, with what is left of its delay. Never more than the whole delay: the record's
+ * time may be that of another machine.
+ */
+export async function resendPoll(outlet: Outlet, ports: Ports, build: TriggeredBuild): Promise<void> {
+  const wholeMs = pollDelayMs(build, ports.pollDelays, ports.random());
+  await sendPoll(outlet, ports.topics, build, remainingMs(build.nextPollAt, wholeMs, ports.now()));
+}
+
+/** Sets the alarm again, with what is left of it. */
+export async function resendDeadline(outlet: Outlet, ports: Ports, build: TriggeredBuild): Promise<void> {
+  await sendDeadline(outlet, ports.topics, build, remainingMs(build.deadlineAt, ports.buildDeadlineMs, ports.now()));
+}
+
+function remainingMs(dueAt: number | null, wholeMs: number, now: number): number {
   return dueAt === null ? 0 : Math.min(wholeMs, Math.max(0, dueAt - now));
 }
 

@@ -57,6 +57,7 @@ export function created(request: JobRequest, now: number): Build {
     createdAt: now,
     triggeredAt: null,
     deadlineAt: null,
+    overdueAt: null,
     finishedAt: null,
     remindedAt: null,
     updatedAt: now,
@@ -85,13 +86,24 @@ export function triggered(
  */
 export function observed(build: Build, report: BuildReport, now: number): Build {
   const status: BuildStatus = build.status === 'running' && report.status === 'accepted' ? 'running' : report.status;
-  const reason =
-    status === 'cancelled' && build.cancelRequestedAt !== null ? (build.cancelReason ?? 'cancel requested') : null;
-  return move(build, 'observed', status, now, {
-    polls: build.polls + 1,
-    metadata: bounded(report.metadata),
-    reason,
-  });
+  const seen = { polls: build.polls + 1, metadata: bounded(report.metadata) };
+  if (status !== 'cancelled') return move(build, 'observed', status, now, seen);
+  if (build.cancelRequestedAt !== null) {
+    return move(build, 'observed', status, now, { ...seen, reason: build.cancelReason ?? 'cancel requested' });
+  }
+  return build.overdueAt === null
+    ? move(build, 'observed', status, now, seen)
+    : move(build, 'timedOut', 'failed', now, { ...seen, reason: timedOutReason });
+}
+
+const timedOutReason = 'timed out';
+
+/**
+ * Its deadline passed, and the runner is about to be asked to cancel. Without this on record a poll that sees the
+ * cancelled build before the deadline's handler is back would call it cancelled, and nobody had cancelled it.
+ */
+export function overdue(build: Build, now: number): Build {
+  return hasEnded(build) || build.overdueAt !== null ? build : { ...build, overdueAt: now, updatedAt: now };
 }
 
 /** Poll `poll` was carried out and the build goes on: the next one is due after `delayMs`. */
@@ -106,7 +118,7 @@ export function forgotten(build: Build, now: number): Build {
 
 /** Its deadline passed. */
 export function timedOut(build: Build, now: number): Build {
-  return move(build, 'timedOut', 'failed', now, { reason: 'timed out' });
+  return move(build, 'timedOut', 'failed', now, { reason: timedOutReason });
 }
 
 /** The message that would have taken it further was given up. */

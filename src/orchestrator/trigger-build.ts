@@ -3,7 +3,7 @@ import type { Build, TriggeredBuild } from './build.js';
 import { isBuildUnknown } from './build-unknown.js';
 import { decideRequested } from './decide.js';
 import { queueNameOf } from './job-request.js';
-import { remainingMs, sendDeadline, sendPoll } from './outgoing.js';
+import { resendDeadline, resendPoll, sendDeadline, sendPoll } from './outgoing.js';
 import { pollDelayMs } from './poll-delay.js';
 import type { Handed, Ports } from './ports.js';
 import { mayBeSecondHandOut } from './second-hand-out.js';
@@ -33,14 +33,10 @@ export async function triggerBuild(
       case 'drop':
         logger.info({ requestId, why: decision.why }, 'build request dropped');
         return 'done';
-      case 'resend': {
-        const { build, poll } = decision;
-        const wholeMs = pollDelayMs(build, ports.pollDelays, ports.random());
-        if (poll !== null)
-          await sendPoll(delivery.outbox, topics, build, remainingMs(build.nextPollAt, wholeMs, now()));
-        await sendDeadline(delivery.outbox, topics, build, remainingMs(build.deadlineAt, buildDeadlineMs, now()));
+      case 'resend':
+        if (decision.poll) await resendPoll(delivery.outbox, ports, decision.build);
+        await resendDeadline(delivery.outbox, ports, decision.build);
         return 'done';
-      }
       case 'trigger': {
         started ??= await runner.trigger(triggerRequestOf(decision.build), { signal: delivery.signal });
         // A cancel that came before the build had a name waits for its first poll, which then need not wait.
@@ -49,7 +45,7 @@ export async function triggerBuild(
           : pollDelayMs(decision.build, ports.pollDelays, ports.random());
         const facts = { buildId: started, firstPollMs, deadlineMs: buildDeadlineMs, now: now() };
         const next = triggered(decision.build, facts) as TriggeredBuild;
-        if (!(await store.compareAndSet(next))) return 'lost';
+        if (!(await store.compareAndSet(next))) return 'again';
         await sendPoll(delivery.outbox, topics, next, firstPollMs);
         await sendDeadline(delivery.outbox, topics, next, buildDeadlineMs);
         return 'done';

@@ -4,10 +4,10 @@ import { QueueError } from '../queue/index.js';
 const maxRounds = 50;
 
 /**
- * Runs `round` (load, decide, compare-and-set) until it answers something else than `lost`: somebody stored in
- * between, so what was decided is out of date. Nothing may have been sent by a round that lost.
+ * Runs `round` (load, decide, compare-and-set) until it is `done`. `again`: the record is another one now, mostly
+ * because somebody stored in between, so what was decided is out of date. Such a round may have sent nothing.
  */
-export async function untilStored(subject: string, round: () => Promise<'done' | 'lost'>): Promise<void> {
+export async function untilStored(subject: string, round: () => Promise<'done' | 'again'>): Promise<void> {
   for (let rounds = 0; rounds < maxRounds; rounds++) {
     if ((await round()) === 'done') return;
   }

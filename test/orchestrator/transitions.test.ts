@@ -11,6 +11,7 @@ import {
   forgotten,
   moves,
   observed,
+  overdue,
   owesCancel,
   pollTaken,
   reminded,
@@ -31,6 +32,7 @@ const facts: readonly (readonly [name: string, move: keyof typeof moves | null, 
   ['forgotten', 'forgotten', (build) => forgotten(build, now)],
   ['timedOut', 'timedOut', (build) => timedOut(build, now)],
   ['deadLettered', 'deadLettered', (build) => deadLettered(build, 'given up', now)],
+  ['overdue', null, (build) => overdue(build, now)],
   ['pollTaken', null, (build) => pollTaken(build, 3, 2_000, now)],
   ['cancelRequested', null, (build) => cancelRequested(build, 'not wanted', now)],
   ['cancelSent', null, (build) => cancelSent(build, now)],
@@ -145,6 +147,17 @@ describe('what a fact writes', () => {
     expect(observed(sent, report('cancelled'), now + 3)).toMatchObject({ status: 'cancelled', reason: 'superseded' });
     expect(observed(buildAt('running'), report('cancelled'), now).reason).toBeNull();
     expect(observed(sent, report('succeeded'), now + 3).reason).toBeNull();
+  });
+
+  test('a cancelled build that nobody wanted cancelled has timed out, once its deadline is on record', () => {
+    const late = overdue(buildAt('running', { polls: 4 }), now);
+
+    expect(observed(late, report('cancelled'), now)).toMatchObject({ status: 'failed', reason: 'timed out', polls: 5 });
+    expect(observed(late, report('succeeded'), now)).toMatchObject({ status: 'succeeded', reason: null });
+    expect(observed(cancelRequested(late, 'superseded', now), report('cancelled'), now)).toMatchObject({
+      status: 'cancelled',
+      reason: 'superseded',
+    });
   });
 
   test('what a runner says is cut, so that no end is too large to be told', () => {

@@ -60,6 +60,22 @@ test('two crashes, the second soon after the first, lose, double and hang nothin
   expect(wrong).toEqual([]);
 }, 60_000);
 
+test.each(['settle ack', 'store.compareAndSet', 'runner.trigger', 'runner.status'])(
+  'processes that die at every %s, until their messages are given up, hang no build',
+  async (killer) => {
+    let deaths = 0;
+    const crash = (step: string) => (step === killer && ++deaths <= 100 ? 'before' : null);
+
+    const { violations, crashes } = await outcomeOf(
+      { ...everyEnd, ends: {}, lookAtMs: null, expects: 'dead-letters' },
+      { crash },
+    );
+
+    expect(crashes).toBeGreaterThan(20);
+    expect(violations.filter((violation) => !violation.startsWith('wrong end'))).toEqual([]);
+  },
+);
+
 test('the scenarios take every step that there is', async () => {
   const taken = new Set<string>();
   for (const [, scenario] of scenarios) {

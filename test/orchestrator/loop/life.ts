@@ -11,6 +11,7 @@ export class Life {
   readonly clock: Clock;
   #alive = true;
   readonly #timers = new Set<() => void>();
+  readonly #effects = new Set<Promise<unknown>>();
   readonly #plan: CrashPlan;
   readonly #onDeath: () => void;
 
@@ -67,11 +68,25 @@ export class Life {
     }
   }
 
+  /**
+   * What changes the backend, so that the test can write down that it did: the connection outlives the process until
+   * the backend has answered. The process hears nothing of it.
+   */
+  async effect<Answer>(run: () => Promise<Answer>): Promise<Answer> {
+    const running = run();
+    this.#effects.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#effects.delete(running);
+    }
+  }
+
   die(): Promise<never> {
     if (this.#alive) {
       this.#alive = false;
       for (const cancel of this.#timers) cancel();
-      this.#onDeath();
+      void Promise.allSettled(this.#effects).then(this.#onDeath);
     }
     return never();
   }

@@ -42,14 +42,15 @@ export function mortalDriver(inner: MemoryDriver, life: Life, faults: DriverFaul
     });
   const store = async (batch: readonly Send[]): Promise<void> => {
     const sends = asSent(batch);
-    const results = await inner.send(sends);
+    const results = await life.effect(() => inner.send(sends));
     for (const [n, result] of results.entries()) {
       if (result.status === 'failed') throw result.error;
       if (result.status === 'stored') traffic.stored(sends[n] as Send);
     }
   };
 
-  const settleOne = async (subscription: DriverSubscription, settlement: Settlement): Promise<SettleResult> => {
+  const settleOne = async (inner: DriverSubscription, settlement: Settlement): Promise<SettleResult> => {
+    const settle = (one: Settlement) => life.effect(() => inner.settle([one]));
     const acked = (settled: SettleResult | undefined, outbox: readonly Send[]): SettleResult => {
       const message = messageOf.get(settlement.receipt);
       if (settled?.status === 'done') {
@@ -59,19 +60,15 @@ export function mortalDriver(inner: MemoryDriver, life: Life, faults: DriverFaul
       return settled ?? { status: 'lost' };
     };
     if (settlement.kind !== 'ack') {
-      const [settled] = await life.step(`settle ${settlement.kind}`, () => subscription.settle([settlement]));
+      const [settled] = await life.step(`settle ${settlement.kind}`, () => settle(settlement));
       return settled ?? { status: 'lost' };
     }
     if (faults.atomicOutbox) {
       const outbox = asSent(settlement.outbox);
-      return life.step('settle ack', async () =>
-        acked((await subscription.settle([{ ...settlement, outbox }]))[0], outbox),
-      );
+      return life.step('settle ack', async () => acked((await settle({ ...settlement, outbox }))[0], outbox));
     }
     for (const send of settlement.outbox) await life.step('settle outbox', () => store([send]));
-    return life.step('settle ack', async () =>
-      acked((await subscription.settle([{ ...settlement, outbox: [] }]))[0], []),
-    );
+    return life.step('settle ack', async () => acked((await settle({ ...settlement, outbox: [] }))[0], []));
   };
 
   return {

@@ -8,9 +8,13 @@ export class Traffic {
   /** By message id. */
   readonly live = new Map<string, number>();
   sent = 0;
+  readonly #nonces = new Set<string>();
 
   stored(send: Send): void {
     if (send.message.topic !== 'build.signal' || send.target.kind !== 'topic') return;
+    // A repeated send of one call, which the backend recognises and stores nothing for.
+    if (this.#nonces.has(send.nonce)) return;
+    this.#nonces.add(send.nonce);
     this.sent += 1;
     this.#add(send.message.id ?? '', 1);
   }

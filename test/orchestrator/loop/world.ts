@@ -245,7 +245,7 @@ export class World {
         random: this.#random,
         ...this.#options.orchestrator,
       };
-      const orchestrator = orchestratorOf(options, { ...tables, ...this.#options.tables });
+      const orchestrator = orchestratorOf(options, Object.assign({}, tables, this.#options.tables));
       entry.queue = queue;
       await orchestrator.start();
       entry.orchestrator = orchestrator;
