@@ -2,7 +2,7 @@ import type { QueueContext } from './context.js';
 import type { Received, Settlement } from './driver.js';
 import { QueueError } from './errors.js';
 import type { Message } from './message.js';
-import { Outbox } from './outbox.js';
+import { DeliveryOutbox, type Outbox } from './outbox.js';
 import { checkDelay } from './outgoing.js';
 import type { Topic } from './topic.js';
 import { afterFailure, afterPostpone, type Verdict } from './verdict.js';
@@ -78,7 +78,7 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   #state: State = 'held';
   #controller: AbortController | null = null;
   #abortReason: QueueError | null = null;
-  #outbox: Outbox | null = null;
+  #outbox: DeliveryOutbox | null = null;
 
   constructor(holder: Holder, received: Received, message: Message<Body>, receivedAt: number) {
     this.#holder = holder;
@@ -122,7 +122,7 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   }
 
   get outbox(): Outbox {
-    this.#outbox ??= new Outbox(this.#holder.context, `"${this.topic}"`);
+    this.#outbox ??= new DeliveryOutbox(this.#holder.context, `"${this.topic}"`);
     return this.#outbox;
   }
 

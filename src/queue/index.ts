@@ -11,7 +11,7 @@ export type { Health } from './health.js';
 export { fnv1a32, laneOf } from './lane.js';
 export { type Logger, silentLogger } from './logger.js';
 export type { Message } from './message.js';
-export type { Outbox } from './outbox.js';
+export type { Collected, Outbox } from './outbox.js';
 export type { MessageOptions } from './outgoing.js';
 export { matches } from './pattern.js';
 export type { BatchEntry, BatchResult, Published, Publisher, PublishOptions } from './publisher.js';

@@ -11,7 +11,24 @@ import type { BodyInput, Topic } from './topic.js';
  * message was checked and collected; nothing has been sent then. Delays count from the ack. A message that is
  * refused rejects its own call and is not collected; what was collected is not touched.
  */
-export class Outbox {
+export interface Outbox {
+  publish<T extends Topic>(topic: T, body: BodyInput<T>, options?: MessageOptions): Promise<Collected>;
+  publishAfter<T extends Topic>(
+    topic: T,
+    body: BodyInput<T>,
+    delayMs: number,
+    options?: MessageOptions,
+  ): Promise<Collected>;
+  publishBatch<T extends Topic>(topic: T, entries: readonly BatchEntry<BodyInput<T>>[]): Promise<readonly Collected[]>;
+}
+
+/** What is known of a message that has not left yet. */
+export interface Collected {
+  readonly id: string;
+}
+
+/** The outbox of one delivery, to be emptied by its ack. */
+export class DeliveryOutbox implements Outbox {
   readonly #context: QueueContext;
   readonly #of: string;
   readonly #collected = new Set<Send | Promise<Send>>();
@@ -22,11 +39,7 @@ export class Outbox {
     this.#of = of;
   }
 
-  publish<T extends Topic>(
-    topic: T,
-    body: BodyInput<T>,
-    options: MessageOptions = {},
-  ): Promise<{ readonly id: string }> {
+  publish<T extends Topic>(topic: T, body: BodyInput<T>, options: MessageOptions = {}): Promise<Collected> {
     return this.#collect(topic, body, 0, options);
   }
 
@@ -35,14 +48,11 @@ export class Outbox {
     body: BodyInput<T>,
     delayMs: number,
     options: MessageOptions = {},
-  ): Promise<{ readonly id: string }> {
+  ): Promise<Collected> {
     return this.#collect(topic, body, delayMs, options);
   }
 
-  publishBatch<T extends Topic>(
-    topic: T,
-    entries: readonly BatchEntry<BodyInput<T>>[],
-  ): Promise<readonly { readonly id: string }[]> {
+  publishBatch<T extends Topic>(topic: T, entries: readonly BatchEntry<BodyInput<T>>[]): Promise<readonly Collected[]> {
     return Promise.all(
       entries.map(({ body, delayMs = 0, ...options }) => this.#collect(topic, body, delayMs, options)),
     );
@@ -55,12 +65,7 @@ export class Outbox {
     return sends.flatMap((send) => (send.status === 'fulfilled' ? [send.value] : []));
   }
 
-  async #collect(
-    topic: Topic,
-    body: unknown,
-    delayMs: number,
-    options: MessageOptions,
-  ): Promise<{ readonly id: string }> {
+  async #collect(topic: Topic, body: unknown, delayMs: number, options: MessageOptions): Promise<Collected> {
     if (this.#sealed) {
       throw new QueueError(
         `cannot publish to the outbox of a delivery of ${this.#of}: it was acked; publish before the ack`,
