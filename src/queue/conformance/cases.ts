@@ -2,8 +2,10 @@ import type { Case } from './case.js';
 import { delaying } from './cases/delaying.js';
 import { delivering } from './cases/delivering.js';
 import { idempotency } from './cases/idempotency.js';
+import { ordering } from './cases/ordering.js';
 import { publishing } from './cases/publishing.js';
 import { routing } from './cases/routing.js';
+import { settling } from './cases/settling.js';
 import { transactions } from './cases/transactions.js';
 
 /** Every case, by subject. */
@@ -14,4 +16,6 @@ export const allCases: readonly Case[] = [
   ...idempotency,
   ...transactions,
   ...delivering,
+  ...ordering,
+  ...settling,
 ];
