@@ -371,8 +371,9 @@ export class Reader implements Holder {
       if (disposal === null) arrived.push(delivery);
       else void this.#dispose(delivery, disposal);
     }
-    this.#keeper?.watch(arrived);
     this.#held.add(arrived);
+    // After they are held: the keeper looks at what is held, and would find nothing to keep.
+    this.#keeper?.watch(arrived);
     if (this.stopping) this.#giveBackUnordered();
     else if (arrived.length > 0) this.#options.onReady();
   }
