@@ -8,7 +8,7 @@ const unstartedLimitMs = 600_000;
 /** A lease is extended after a third of it, so that two extensions may fail. */
 const extensionsPerLease = 3;
 
-/** After a failed extension, the next try. */
+/** After a failed extension, the next try; sooner where a lease is so short that it would come too late. */
 const extensionRetryMs = 1_000;
 
 export interface KeeperOptions {
@@ -40,13 +40,14 @@ export class Keeper {
     this.#options = options;
   }
 
-  /** New deliveries came in. */
+  /** New deliveries came in, and are already among those that are held. Their leases run from when they were received. */
   watch(deliveries: readonly HeldDelivery[]): void {
-    const { clock, lease, automatic } = this.#options;
-    const now = clock.now();
+    const { lease, automatic } = this.#options;
     if (lease !== null) {
-      for (const delivery of deliveries) delivery.leaseEndsAt = now + lease.ms;
-      if (automatic) this.#extendAt = Math.min(this.#extendAt, now + lease.ms / extensionsPerLease);
+      for (const delivery of deliveries) {
+        delivery.leaseEndsAt = delivery.receivedAt + lease.ms;
+        if (automatic) this.#extendAt = Math.min(this.#extendAt, delivery.receivedAt + lease.ms / extensionsPerLease);
+      }
     }
     if (this.#cancel === null) this.#arm();
   }
@@ -88,7 +89,8 @@ export class Keeper {
       this.#extendAt = Number.POSITIVE_INFINITY;
       return null;
     }
-    let at = this.#extendAt;
+    // While an extension is under way the next one is not timed: when it has ended, this is called again.
+    let at = this.#extending ? Number.POSITIVE_INFINITY : this.#extendAt;
     if (lease !== null) for (const { leaseEndsAt } of all) at = Math.min(at, leaseEndsAt);
     for (const { receivedAt } of unstarted()) at = Math.min(at, receivedAt + unstartedLimitMs);
     // Without a lease and with everything started there is nothing to do: look again when it would be time.
@@ -100,17 +102,12 @@ export class Keeper {
     for (const delivery of held()) if (delivery.leaseEndsAt <= now) onLost(delivery);
     const stale = unstarted().filter(({ receivedAt }) => receivedAt + unstartedLimitMs <= now);
     if (stale.length > 0) onStale(stale);
-    if (this.#extendAt <= now) void this.#extendAll(now);
+    if (this.#extendAt <= now && !this.#extending) void this.#extendAll(now);
   }
 
   async #extendAll(now: number): Promise<void> {
-    const { lease, held, maxBatch, onLost, onExtensionFailed } = this.#options;
+    const { clock, lease, held, maxBatch, onLost, onExtensionFailed } = this.#options;
     if (lease === null) return;
-    if (this.#extending) {
-      // The backend hangs. Without a new time this would be tried again at once, and for ever.
-      this.#extendAt = now + extensionRetryMs;
-      return;
-    }
     this.#extending = true;
     this.#extendAt = now + lease.ms / extensionsPerLease;
     try {
@@ -128,7 +125,7 @@ export class Keeper {
         }
       }
     } catch (error) {
-      this.#extendAt = this.#options.clock.now() + extensionRetryMs;
+      this.#extendAt = clock.now() + Math.min(extensionRetryMs, lease.ms / extensionsPerLease);
       onExtensionFailed(error);
     }
     this.#extending = false;
