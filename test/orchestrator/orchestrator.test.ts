@@ -1,0 +1,485 @@
+import { defineTopic, openQueue, type Queue, VirtualClock } from 'signalbox';
+import { type BuildRunner, noopRunner, type ScriptedRunnerOptions, scriptedRunner } from 'signalbox/buildrunner';
+import { memory, memoryStore } from 'signalbox/memory';
+import {
+  type Build,
+  createOrchestrator,
+  type JobRequestInput,
+  memoryBuildStore,
+  type OrchestratorOptions,
+  orchestratorTopics,
+} from 'signalbox/orchestrator';
+import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { created } from '../../src/orchestrator/transitions.js';
+import { job, jobRequest, requestId } from './requests.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+/** An orchestrator on a memory queue and a virtual clock, not started yet. */
+async function bench(
+  options: { readonly runner?: BuildRunner | Omit<ScriptedRunnerOptions, 'clock' | 'seed'> } & Partial<
+    Omit<OrchestratorOptions, 'runner'>
+  > = {},
+) {
+  const clock = new VirtualClock();
+  const topics = orchestratorTopics({ finishedGroups: ['stats'] });
+  const kept = memoryStore({ clock });
+  const queue = await openQueue(memory({ store: kept }), { topics: Object.values(topics), random: () => 0.5 });
+  const store = memoryBuildStore();
+  const {
+    runner: asked = { rules: [{ when: {}, outcome: { acceptedMs: 1_000, runningMs: 5_000, end: 'succeeded' } }] },
+    ...rest
+  } = options;
+  const scripted = 'trigger' in asked ? null : scriptedRunner({ clock, seed: 1, ...asked });
+  const runner = scripted ?? (asked as BuildRunner);
+  const changes: Build[] = [];
+  const orchestrator = createOrchestrator({
+    queue,
+    topics,
+    runner,
+    store,
+    clock,
+    random: () => 0.5,
+    onChange: (build) => changes.push(build),
+    ...rest,
+  });
+  closing.push(async () => {
+    await orchestrator.close();
+    await queue.close();
+    await store.close();
+    expect(clock.pending).toBe(0);
+  });
+  const publish = (n: number, differing: Partial<JobRequestInput> = {}) =>
+    queue.publish(topics.jobs, job(n, differing), { key: requestId(n) });
+  return { clock, kept, topics, queue, store, scripted, orchestrator, changes, publish };
+}
+
+async function deadOf(queue: Queue, topic: string): Promise<readonly string[]> {
+  const { letters } = await queue.admin.deadLetters(topic, 'default').list({ limit: 100 });
+  return letters.map(({ death }) => `${death?.cause}: ${death?.reason}`);
+}
+
+describe('a build', () => {
+  test('goes from its request to its end by itself, polled after 5 s and then every 2 s', async () => {
+    const { clock, orchestrator, publish, store, scripted, changes } = await bench();
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(20_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'succeeded',
+      polls: 2,
+      announced: true,
+      reason: null,
+    });
+    const asked = scripted?.log.calls.filter(({ operation }) => operation === 'status').map(({ at }) => at) ?? [];
+    expect(asked.map((at) => at - (asked[0] ?? 0))).toEqual([0, 2_000]);
+    expect(changes.map(({ status }) => status)).toEqual(['requested', 'accepted', 'running', 'succeeded', 'succeeded']);
+    expect(changes.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('ends with the noop runner at its first poll', async () => {
+    const { clock, orchestrator, publish, store } = await bench({ runner: noopRunner() });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(5_100);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', polls: 1, announced: true });
+  });
+
+  test('is one build, however often its request comes', async () => {
+    const { clock, orchestrator, publish, scripted, store } = await bench();
+    await orchestrator.start();
+    await Promise.all([publish(1), publish(1), publish(1)]);
+    await clock.advance(3_000);
+    await publish(1, { commit_sha: 'f'.repeat(40) });
+
+    await clock.advance(60_000);
+    await publish(1);
+    await clock.advance(60_000);
+
+    expect(scripted?.log.builds).toHaveLength(1);
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', polls: 2, announced: true });
+  });
+
+  test('tells its end to every group, with what people want to know', async () => {
+    const { clock, orchestrator, publish, queue, topics } = await bench();
+    const ends: unknown[] = [];
+    await queue.consume(topics.finished, ({ message }) => ends.push(message.body), { group: 'stats' });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(20_000);
+
+    expect(ends).toEqual([
+      expect.objectContaining({
+        id: expect.stringMatching(/^scripted-/),
+        request_id: requestId(1),
+        status: 'succeeded',
+        reason: null,
+        repo_url: job(1).repo_url,
+        polls: 2,
+        metadata: expect.objectContaining({ duration: '6.0 s' }),
+        finished_at: '2026-01-01T00:00:07.000Z',
+      }),
+    ]);
+  });
+
+  test('is triggered with what its request says', async () => {
+    const { clock, orchestrator, publish, scripted } = await bench();
+    await orchestrator.start();
+    await publish(1, { runs_on: 'linux-aarch64', workflow_path: '.forgejo/workflows/ci.yaml', workflow_job_id: 17 });
+    await clock.advance(100);
+
+    expect(scripted?.log.builds[0]?.request).toEqual({
+      queueName: 'linux-aarch64',
+      base: [],
+      head: [{ repoUrl: job(1).repo_url, commitSha: job(1).commit_sha }],
+      metadata: {
+        source: 'manual',
+        workflow_path: '.forgejo/workflows/ci.yaml',
+        workflow_job_id: '17',
+        runs_on: 'linux-aarch64',
+        submitted_at: '2026-01-01T00:00:00Z',
+      },
+      idempotencyKey: requestId(1),
+    });
+  });
+
+  test('whose status fails is asked again by the same message, so that attempt counts failures alone', async () => {
+    const unreachable = [{ operations: ['status'], firstCalls: 3 }] as const;
+    const { clock, orchestrator, publish, queue, store } = await bench({
+      runner: { faults: { unreachable }, default: { acceptedMs: 0, runningMs: 15_000, failedShare: 0 } },
+    });
+    const attempts: string[] = [];
+    queue.events.on('delivered', ({ topic, id, attempt }) => {
+      if (topic === 'build.signal') attempts.push(`${id.split('/').slice(1).join(' ')}: ${attempt}`);
+    });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(60_000);
+
+    expect(attempts.slice(0, 6)).toEqual([
+      'poll 1: 1',
+      'poll 1: 2',
+      'poll 1: 3',
+      'poll 1: 4',
+      'poll 2: 1',
+      'poll 3: 1',
+    ]);
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: true });
+  });
+
+  test('that the runner does not know is failed', async () => {
+    const { clock, orchestrator, publish, store } = await bench({
+      runner: { faults: { forgetful: { afterMs: 1_000 } } },
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(10_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'failed',
+      reason: 'unknown to the runner',
+      announced: true,
+    });
+  });
+
+  test('past its deadline is cancelled and failed', async () => {
+    const rules = [{ when: {}, outcome: { end: 'never' } }] as const;
+    const { clock, orchestrator, publish, store, scripted } = await bench({
+      runner: { rules },
+      buildDeadlineMs: 30_000,
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(31_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'failed', reason: 'timed out', announced: true });
+    expect([...(scripted?.log.cancels.values() ?? [])]).toEqual([1]);
+  });
+
+  test('whose runner never answers is failed by its dead letter, with the reason', async () => {
+    const runner: BuildRunner = { ...noopRunner(), status: () => new Promise(() => {}) };
+    const { clock, orchestrator, publish, queue, store } = await bench({ runner, stepTimeoutMs: 10_000 });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(1_200_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'failed',
+      reason: expect.stringMatching(/^dead letter of "build\.signal" \(attempts-exhausted\): .*10000 ms/),
+      announced: true,
+    });
+    expect(await deadOf(queue, 'build.signal')).toHaveLength(1);
+  });
+});
+
+describe('a push', () => {
+  test('looks at once, and starts no second chain', async () => {
+    const { clock, orchestrator, publish, queue, store, topics, scripted } = await bench({
+      runner: { rules: [{ when: {}, outcome: { acceptedMs: 100, runningMs: 60_000, end: 'succeeded' } }] },
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(1_000);
+    const before = await store.load(requestId(1));
+
+    for (let n = 0; n < 5; n++) await queue.publish(topics.signal, { id: before?.buildId?.id ?? '' });
+    await clock.advance(0);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'running',
+      nextPoll: 1,
+      nextPollAt: before?.nextPollAt,
+    });
+    const pushed = scripted?.log.calls.length ?? 0;
+    await clock.advance(20_000);
+    // 5 s after the trigger, then every 2 s: 8 polls by second 21, as without any push.
+    expect((scripted?.log.calls.length ?? 0) - pushed).toBe(9);
+    expect((await queue.admin.depth(topics.signal, 'default')).delayed).toBe(2);
+  });
+
+  test('that finds the end announces it, and the poll that comes later changes nothing', async () => {
+    const { clock, orchestrator, publish, queue, store, topics, scripted } = await bench({
+      runner: { rules: [{ when: {}, outcome: { end: 'succeeded' } }] },
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(100);
+    await queue.publish(topics.signal, { id: (await store.load(requestId(1)))?.buildId?.id ?? '' });
+    await clock.advance(100);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', polls: 1, announced: true });
+    await clock.advance(60_000);
+    expect(scripted?.log.calls.filter(({ operation }) => operation === 'status')).toHaveLength(1);
+  });
+
+  test('about a build that nobody knows ends as a dead letter and changes no build', async () => {
+    const { clock, orchestrator, queue, topics } = await bench();
+    await orchestrator.start();
+    await queue.publish(topics.signal, { id: 'somebody-elses' });
+    await clock.advance(600_000);
+
+    expect(await deadOf(queue, 'build.signal')).toEqual([
+      expect.stringContaining('no build is recorded under this id'),
+    ]);
+  });
+});
+
+describe('cancelling', () => {
+  const endless = { runner: { rules: [{ when: {}, outcome: { acceptedMs: 500, end: 'never' } }] } } as const;
+
+  test('is carried out at once, by request id or build id', async () => {
+    const { clock, orchestrator, publish, store } = await bench(endless);
+    await orchestrator.start();
+    await publish(1);
+    await publish(2);
+    await clock.advance(1_000);
+    const id = (await store.load(requestId(2)))?.buildId?.id ?? '';
+
+    expect(await orchestrator.cancel(requestId(1), 'superseded')).toMatchObject({ cancelReason: 'superseded' });
+    expect(await orchestrator.cancel(id)).toMatchObject({ requestId: requestId(2), cancelReason: null });
+    await clock.advance(10_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'cancelled',
+      reason: 'superseded',
+      announced: true,
+    });
+    expect(await store.load(requestId(2))).toMatchObject({ status: 'cancelled', reason: 'cancel requested' });
+  });
+
+  test('before the build is triggered is carried out by its first poll, which does not wait', async () => {
+    const { clock, orchestrator, queue, store, topics } = await bench(endless);
+    await store.createIfAbsent(created(jobRequest(1), clock.now()));
+    await orchestrator.cancel(requestId(1), 'too late anyway');
+    await orchestrator.start();
+    await queue.publish(topics.requested, { request_id: requestId(1) });
+    await clock.advance(10);
+
+    expect(await store.load(requestId(1))).toMatchObject({ cancelSentAt: clock.now() - 10, polls: 1 });
+    await clock.advance(10_000);
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'cancelled', reason: 'too late anyway' });
+  });
+
+  test('what has ended answers it as it is', async () => {
+    const { clock, orchestrator, publish, store } = await bench();
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(30_000);
+
+    expect(await orchestrator.cancel(requestId(1))).toEqual(await store.load(requestId(1)));
+  });
+
+  test('what nobody knows is not-found', async () => {
+    const { orchestrator } = await bench();
+
+    for (const id of [requestId(1), 'b-17', '']) {
+      await expect(orchestrator.cancel(id)).rejects.toMatchObject({
+        code: 'not-found',
+        message: expect.stringContaining(`"${id}"`),
+      });
+    }
+  });
+});
+
+describe('dead letters', () => {
+  test('of malformed requests keep the issues and end no build', async () => {
+    const { clock, kept, orchestrator, queue, store, publish } = await bench();
+    const anything = defineTopic('jobs', { schema: z.unknown() });
+    const foreign = await openQueue(memory({ store: kept }), { topics: [anything], setup: 'none' });
+    closing.push(() => foreign.close());
+    await orchestrator.start();
+    await foreign.publish(anything, { ...job(2), source: 'gitlab' });
+    await foreign.publish(anything, { ...job(1), schema_version: 'jobrequest.v2' }, { key: requestId(1) });
+    await publish(1);
+    await clock.advance(30_000);
+
+    expect((await store.list({ limit: 10, cursor: null })).builds.map(({ status }) => status)).toEqual(['succeeded']);
+    expect(await deadOf(queue, 'jobs')).toEqual([
+      expect.stringMatching(/^undecodable: .*must be "github", "forgejo" or "manual"/),
+      expect.stringMatching(/^undecodable: .*this release reads "jobrequest\.v1" alone/),
+    ]);
+  });
+
+  test('of a trigger fail the build, which every group learns', async () => {
+    const { clock, orchestrator, publish, queue, store, topics } = await bench({
+      runner: { faults: { unreachable: [{ operations: ['trigger'], probability: 1 }] } },
+    });
+    const ends: (string | null)[] = [];
+    await queue.consume(topics.finished, ({ message }) => ends.push(message.body.id, message.body.status), {
+      group: 'stats',
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(600_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'failed',
+      buildId: null,
+      reason: expect.stringMatching(/^dead letter of "build\.requested" \(attempts-exhausted\): cannot trigger/),
+      announced: true,
+    });
+    expect(ends).toEqual([null, 'failed']);
+  });
+
+  test('of the end itself mark it as announced, so that it is not sent for ever', async () => {
+    const right = memoryBuildStore();
+    let refuse = true;
+    const store = {
+      ...right,
+      compareAndSet: async (build: Build) => {
+        if (refuse && build.announced) throw new Error('the store is read-only');
+        return right.compareAndSet(build);
+      },
+    };
+    const { clock, orchestrator, publish, queue } = await bench({ store, sweepGraceMs: 3_600_000 });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(600_000);
+    expect(await deadOf(queue, 'build.finished')).toEqual([expect.stringContaining('read-only')]);
+    refuse = false;
+
+    await clock.advance(120_000);
+
+    expect(await right.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: true });
+  });
+});
+
+describe('starting and stopping', () => {
+  test('starting twice is one start, and closing twice one closing', async () => {
+    const { clock, orchestrator, publish, queue, scripted } = await bench();
+    await Promise.all([orchestrator.start(), orchestrator.start()]);
+    expect(queue.health().consumers).toHaveLength(5);
+    await publish(1);
+    await clock.advance(100);
+    expect(scripted?.log.triggers.size).toBe(1);
+
+    await Promise.all([orchestrator.close(), orchestrator.close({ deadlineMs: 0 })]);
+    await orchestrator[Symbol.asyncDispose]();
+
+    expect(queue.health().consumers).toEqual([]);
+    await expect(orchestrator.start()).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  test('a start that the store refuses leaves nothing behind', async () => {
+    const store = memoryBuildStore();
+    await store.close();
+    const { orchestrator, queue } = await bench({ store });
+
+    await expect(orchestrator.start()).rejects.toMatchObject({ code: 'closed' });
+
+    expect(queue.health().consumers).toEqual([]);
+  });
+
+  test('closing before and during the start serves nothing', async () => {
+    const { orchestrator, queue } = await bench();
+    const starting = orchestrator.start().catch(() => {});
+    await orchestrator.close();
+    await starting;
+
+    expect(queue.health().consumers).toEqual([]);
+  });
+
+  test('a wrong deadline of close is an error that says so', async () => {
+    const { orchestrator } = await bench();
+
+    for (const deadlineMs of [Number.NaN, -1]) {
+      await expect(orchestrator.close({ deadlineMs })).rejects.toMatchObject({ code: 'invalid' });
+    }
+  });
+
+  test('a listener that throws disturbs no build', async () => {
+    const warned: string[] = [];
+    const { clock, orchestrator, publish, store } = await bench({
+      logger: { info() {}, warn: (_fields, message) => warned.push(message) },
+      onChange: () => {
+        throw new Error('a progress bar broke');
+      },
+    });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(30_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: true });
+    expect(warned).toContain('onChange threw');
+  });
+
+  test('a sweep that fails is tried again a minute later', async () => {
+    const right = memoryBuildStore();
+    let lists = 0;
+    const store = {
+      ...right,
+      list: async (query: Parameters<typeof right.list>[0]) => {
+        lists += 1;
+        if (lists === 2) throw new Error('the store is away');
+        return right.list(query);
+      },
+    };
+    const { clock, orchestrator } = await bench({ store });
+    await orchestrator.start();
+
+    await clock.advance(60_000);
+    expect(lists).toBe(2);
+    await clock.advance(60_000);
+    expect(lists).toBe(3);
+  });
+
+  test('a sweep tells what it found and sent', async () => {
+    const { clock, orchestrator, store } = await bench({ sweepGraceMs: 1_000 });
+    for (let n = 0; n < 3; n++) await store.createIfAbsent(created(jobRequest(n), clock.now()));
+    expect(await orchestrator.sweep()).toEqual({ looked: 3, requested: 0, poll: 0, deadline: 0, finished: 0 });
+    await clock.advance(1_001);
+
+    expect(await orchestrator.sweep()).toEqual({ looked: 3, requested: 3, poll: 0, deadline: 0, finished: 0 });
+    expect(await orchestrator.sweep()).toEqual({ looked: 3, requested: 0, poll: 0, deadline: 0, finished: 0 });
+  });
+});
