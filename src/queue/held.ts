@@ -101,7 +101,7 @@ export class Held<Entry extends Holdable> {
     return true;
   }
 
-  /** In the order in which they would be started. */
+  /** Those of one key in their order. */
   allUnstarted(): readonly Entry[] {
     const lines = [...this.#lines.values()].flat();
     return [...this.#ready, ...this.#suspects, ...lines];
@@ -112,13 +112,11 @@ export class Held<Entry extends Holdable> {
   }
 
   #takeBesideSuspects(): Entry | undefined {
-    const firstArrival = this.#suspects.reduce(
-      (least, { arrival }) => Math.min(least, arrival),
-      Number.POSITIVE_INFINITY,
-    );
-    if ((this.#ready[0]?.arrival ?? Number.POSITIVE_INFINITY) <= firstArrival) return this.#ready.shift();
+    const suspect = this.#suspects.reduce((first, other) => (goesBefore(other, first) ? other : first));
+    // Not only the first: what waited behind its key stands behind what came later.
+    const before = this.#ready.findIndex(({ arrival }) => arrival <= suspect.arrival);
+    if (before >= 0) return this.#ready.splice(before, 1)[0];
     if (this.#started.length > 0) return undefined;
-    const suspect = this.#suspects.reduce((first, other) => (turnOf(other) < turnOf(first) ? other : first));
     takeOut(this.#suspects, suspect);
     this.#alone = suspect;
     return suspect;
@@ -154,14 +152,24 @@ export class Held<Entry extends Holdable> {
 }
 
 /**
- * Where a suspect stands among suspects: by a hash of its id, forwards and backwards in turn. So of any two,
- * each goes first in one of two rounds, and an innocent one gets past the killer by its second round at the latest.
+ * Which of two suspects goes first: by a hash of their ids, forwards and backwards in turn. So of any two, each
+ * goes first in one of two rounds, and an innocent one gets past the killer by its second round at the latest.
  */
-function turnOf({ id, redeliveries }: Holdable): number {
+function goesBefore(one: Holdable, other: Holdable): boolean {
+  const [place, otherPlace] = [placeOf(one), placeOf(other)];
+  if (place !== otherPlace) return place < otherPlace;
+  return one.id < other.id ? isForwards(one) : !isForwards(other);
+}
+
+function isForwards({ redeliveries }: Holdable): boolean {
+  return redeliveries % 2 === 0;
+}
+
+function placeOf(suspect: Holdable): number {
+  const { id } = suspect;
   let hash = 0;
   for (let i = 0; i < id.length; i++) hash = (Math.imul(hash, 31) + id.charCodeAt(i)) | 0;
-  const place = hash >>> 0;
-  return redeliveries % 2 === 0 ? place : 0xffffffff - place;
+  return isForwards(suspect) ? hash >>> 0 : 0xffffffff - (hash >>> 0);
 }
 
 function takeOut<T>(list: T[], item: T): boolean {
