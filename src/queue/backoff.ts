@@ -16,6 +16,8 @@ export interface BackoffPolicy {
  * Whole milliseconds. Pure; `random` is in [0, 1).
  */
 export function backoff(n: number, policy: BackoffPolicy, random: number): number {
-  const withoutJitterMs = Math.min(policy.maxMs, policy.initialMs * policy.factor ** (n - 1));
+  // The power overflows to Infinity, and Infinity times an initial 0 would be no number.
+  const grownMs = policy.initialMs === 0 ? 0 : policy.initialMs * policy.factor ** (n - 1);
+  const withoutJitterMs = Math.min(policy.maxMs, grownMs);
   return Math.round(withoutJitterMs * (1 + policy.jitter * (2 * random - 1)));
 }
