@@ -25,6 +25,11 @@ const forbidden: readonly Case[] = [
   ['src/queue/amqp/send.ts', "import { retry } from '../retry.js';"],
   ['src/queue/conformance/suite.ts', "import { memory } from '../memory/index.js';"],
   ['src/queue/conformance/suite.ts', "import { test } from 'vitest';"],
+  ['src/queue/conformance/suite.ts', "import { openQueue } from '../../open-queue.js';"],
+  ['src/queue/conformance/model/run.ts', "import { memory } from '../../memory/index.js';"],
+  ['src/queue/conformance/model/run.ts', "import { Build } from '../../../orchestrator/index.js';"],
+  ['src/queue/conformance/model/run.ts', "import { openQueue } from '../../../open-queue.js';"],
+  ['src/queue/conformance/model/run.ts', "import { test } from 'vitest';"],
 ];
 
 const allowed: readonly Case[] = [
@@ -35,6 +40,8 @@ const allowed: readonly Case[] = [
   ['src/queue/memory/driver.ts', "import { randomUUID } from 'node:crypto';"],
   ['src/queue/conformance/suite.ts', "import type { Driver } from '../driver.js';"],
   ['src/queue/conformance/suite.ts', "import { openQueue } from '../queue.js';"],
+  ['src/queue/conformance/model/run.ts', "import type { Driver } from '../../driver.js';"],
+  ['src/queue/conformance/model/run.ts', "import type { Harness } from '../harness.js';"],
   ['src/open-queue.ts', "await import('./queue/memory/index.js');"],
 ];
 
