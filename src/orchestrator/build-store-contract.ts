@@ -172,6 +172,16 @@ export function buildStoreContract(
     assert.deepEqual(found, await store.load(build.requestId));
   });
 
+  check('a build is not found by a build id that its record has no more', async (store) => {
+    const build = requested(1);
+    await store.createIfAbsent(build);
+    await store.compareAndSet(accepted(build, 'b-1'));
+
+    await store.compareAndSet({ ...build, version: build.version + 1 });
+
+    assert.equal(await store.loadByBuildId(buildId('b-1')), null);
+  });
+
   check('build ids are compared as they are: case, accents and trailing spaces matter', async (store) => {
     const ids = ['b-1', 'B-1', 'b-1 ', 'b\u00e9', 'be\u0301', 'be'];
     for (const [n, id] of ids.entries()) {

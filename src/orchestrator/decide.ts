@@ -85,7 +85,12 @@ export function decideDeadLetter(
   }
   if (hasEnded(build)) return announceOrDrop(build, secondHandOut);
   const reason = `dead letter of "${notice.topic}" (${notice.cause}): ${notice.reason}`;
-  if (!isPolled(build)) return { do: 'fail-build', build, reason };
+  if (!isPolled(build)) {
+    // A signal of a build that is not triggered: the store was rolled back, and the sweep has it triggered again.
+    return notice.topic === 'build.signal'
+      ? { do: 'drop', why: 'the build is recorded as not triggered yet' }
+      : { do: 'fail-build', build, reason };
+  }
   if (notice.topic === 'jobs') return { do: 'drop', why: 'the build is triggered already' };
   if (notice.topic !== 'build.signal') return { do: 'resend', build, poll: build.nextPoll === 1, deadline: true };
   const signal = signalOfName(build.requestId, notice.id);

@@ -42,7 +42,9 @@ export function memoryBuildStore(): BuildStore {
     },
     async loadByBuildId({ id }) {
       checkOpen(`load build "${id}"`);
-      return copyOf(requestOfBuild.get(id));
+      const build = copyOf(requestOfBuild.get(id));
+      // A record that was put back to an older state has lost its name.
+      return build?.buildId?.id === id ? build : null;
     },
     async compareAndSet(build) {
       checkOpen(`store build "${build.requestId}"`);

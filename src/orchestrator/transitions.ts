@@ -36,7 +36,7 @@ export const moves = {
 } as const satisfies Readonly<Record<string, readonly (readonly [from: BuildState, to: BuildState])[]>>;
 
 /** A fact that can move a build to another state. */
-export type Move = keyof typeof moves;
+type Move = keyof typeof moves;
 
 /** A request came in. */
 export function created(request: JobRequest, now: number): Build {

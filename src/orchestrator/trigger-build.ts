@@ -68,7 +68,7 @@ export async function triggerBuild(
 }
 
 /** What the runner is asked for. Pure. */
-export function triggerRequestOf({ requestId, request }: Build): TriggerRequest {
+function triggerRequestOf({ requestId, request }: Build): TriggerRequest {
   const { source, workflow_path, workflow_job_id, runs_on, submitted_at } = request;
   const given = Object.entries({ source, workflow_path, workflow_job_id, runs_on, submitted_at });
   return {

@@ -93,6 +93,7 @@ describe('a dead letter', () => {
     ['of a request that no build was recorded for', null, notice('jobs'), 'drop'],
     ['of a request', requestedBuild(), notice('jobs'), 'fail-build'],
     ['of a trigger', requestedBuild(), notice('build.requested'), 'fail-build'],
+    ['of a signal, while the record is rolled back to its request', requestedBuild(), notice('build.signal'), 'drop'],
     ['of a repeated request', alive, notice('jobs'), 'drop'],
     ['of a trigger that is stored', alive, notice('build.requested'), 'resend'],
     ['of the poll that is due', alive, polled(5), 'fail-build'],

@@ -222,6 +222,77 @@ describe('a build', () => {
   });
 });
 
+describe('the chain', () => {
+  const endless = { rules: [{ when: {}, outcome: { acceptedMs: 500, end: 'never' } }] } as const;
+
+  test('goes on in its rhythm after a consumer died between store and ack', async () => {
+    const clock = new VirtualClock();
+    const driver = memory({ clock });
+    const topics = orchestratorTopics();
+    const queue = await openQueue(driver, { topics: Object.values(topics) });
+    const runner = scriptedRunner({ clock, seed: 1, ...endless });
+    const right = memoryBuildStore();
+    let cuts = 0;
+    const store = {
+      ...right,
+      compareAndSet: async (build: Build) => {
+        const won = await right.compareAndSet(build);
+        // What is held goes back unanswered, as after a crash; the record says that the poll was taken.
+        if (build.nextPoll === 3 && cuts++ === 0) driver.cut();
+        return won;
+      },
+    };
+    const orchestrator = createOrchestrator({ queue, topics, runner, store, clock, random: () => 0.5 });
+    closing.push(
+      () => queue.close(),
+      () => orchestrator.close(),
+    );
+    await orchestrator.start();
+    await queue.publish(topics.jobs, job(1));
+
+    await clock.advance(20_500);
+
+    expect(cuts).toBe(1);
+    const asked = runner.log.calls.filter(({ operation }) => operation === 'status').map(({ at }) => at);
+    expect(asked.map((at) => at - (asked[0] ?? 0))).toEqual([0, 2_000, 4_000, 6_000, 8_000, 10_000, 12_000, 14_000]);
+    expect((await queue.admin.depth(topics.signal, 'default')).delayed).toBe(2);
+  });
+
+  test('goes on, as one, when the store was rolled back by some polls', async () => {
+    const { clock, orchestrator, publish, queue, store, topics } = await bench({ runner: endless });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(8_000);
+    const old = (await store.load(requestId(1))) as Build;
+    await clock.advance(20_000);
+    const young = (await store.load(requestId(1))) as Build;
+    await store.compareAndSet({ ...old, version: young.version });
+
+    await clock.advance(10_000);
+
+    expect(young.nextPoll).toBeGreaterThan(old.nextPoll + 5);
+    expect((await store.load(requestId(1)))?.nextPoll).toBe(young.nextPoll + 5);
+    expect((await queue.admin.depth(topics.signal, 'default')).delayed).toBe(2);
+  });
+
+  test('begins anew when the store was rolled back to before the trigger, and the runner has one build', async () => {
+    const { clock, orchestrator, publish, queue, scripted, store, topics } = await bench({ runner: endless });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(8_000);
+    const { version } = (await store.load(requestId(1))) as Build;
+    await store.compareAndSet({ ...created(jobRequest(1), clock.now()), version });
+
+    await clock.advance(900_000);
+
+    expect(scripted?.log.builds).toHaveLength(1);
+    expect((await store.load(requestId(1)))?.status).toBe('running');
+    const { delayed, ready, inHand } = await queue.admin.depth(topics.signal, 'default');
+    // One poll and the deadline; the deadline of the first trigger is still on its way as well.
+    expect([delayed, ready, inHand]).toEqual([3, 0, 0]);
+  });
+});
+
 describe('a push', () => {
   test('looks at once, and starts no second chain', async () => {
     const { clock, orchestrator, publish, queue, store, topics, scripted } = await bench({

@@ -103,7 +103,7 @@ describe.each([
     expect(await wrongEnds(world, new Set(cancelled))).toEqual([]);
     expect(world.crashes).toBeGreaterThan(50);
     expect(Math.min(did.duplicates, did.lostSettles, did.pushes)).toBeGreaterThan(100);
-    expect(did.replaced).toBeGreaterThan(1);
+    expect(did.replaced).toBeGreaterThan(0);
 
     const { calls, polls } = spentBy(after, before);
     // What is left are answers that came later than a step may take.
