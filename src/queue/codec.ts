@@ -11,7 +11,7 @@ const maxIssuesNamed = 5;
 /**
  * The JSON bytes of a body, checked as its reader will check it: the JSON is read back through the schema,
  * so that what does not survive the journey (a `Date` under `z.date()`, `NaN`) fails here, at the publisher.
- * Answers a promise only where the schema itself is asynchronous. Throws `invalid` or `payload-too-large`.
+ * Answers a promise only where the schema itself is asynchronous. Throws (or rejects with) `invalid` or `payload-too-large`.
  */
 export function encodeBody(
   operation: string,
@@ -27,19 +27,20 @@ export function encodeBody(
       { code: 'payload-too-large' },
     );
   }
-  const checked = topic.schema['~standard'].validate(JSON.parse(text));
-  return checked instanceof Promise ? checked.then((result) => accept(result)) : accept(checked);
+  const decoded = readBody(topic, JSON.parse(text));
+  return decoded instanceof Promise ? decoded.then(accept) : accept(decoded);
 
-  function accept(result: StandardSchemaV1.Result<unknown>): Uint8Array {
-    if (result.issues === undefined) return bytes;
+  function accept(read: Decoded): Uint8Array {
+    if ('body' in read) return bytes;
     throw new QueueError(
-      `cannot ${operation}: the body, as its readers will see it after JSON, does not fit the topic's schema: ${nameIssues(result.issues)}; mend the body, nothing was sent`,
-      { code: 'invalid' },
+      `cannot ${operation}: as its readers will see it after JSON, ${read.fault}; mend the body or the schema, nothing was sent`,
+      { code: 'invalid', cause: read.cause },
     );
   }
 }
 
-export type Decoded = { readonly body: unknown } | { readonly fault: string };
+/** `cause` is what the schema threw. */
+export type Decoded = { readonly body: unknown } | { readonly fault: string; readonly cause?: unknown };
 
 /** Reads a body again on receipt. What cannot be read is an answer, not an error: the message becomes a dead letter with that reason. */
 export function decodeBody(topic: Topic, bytes: Uint8Array): Decoded | Promise<Decoded> {
@@ -51,6 +52,13 @@ export function decodeBody(topic: Topic, bytes: Uint8Array): Decoded | Promise<D
       fault: `the body is not JSON in UTF-8 (${error instanceof SyntaxError ? 'syntax error' : 'invalid UTF-8'})`,
     };
   }
+  return readBody(topic, json);
+}
+
+/** Takes a byte order mark away: some foreign publishers write one, and JSON does not know it. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function readBody(topic: Topic, json: unknown): Decoded | Promise<Decoded> {
   try {
     const checked = topic.schema['~standard'].validate(json);
     return checked instanceof Promise ? checked.then(decoded, schemaThrew) : decoded(checked);
@@ -59,16 +67,16 @@ export function decodeBody(topic: Topic, bytes: Uint8Array): Decoded | Promise<D
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 function decoded(result: StandardSchemaV1.Result<unknown>): Decoded {
   return result.issues === undefined
     ? { body: result.value }
     : { fault: `the body does not fit the topic's schema: ${nameIssues(result.issues)}` };
 }
 
-function schemaThrew(error: unknown): Decoded {
-  return { fault: `the topic's schema failed on the body: ${error instanceof Error ? error.name : 'unknown error'}` };
+/** Only the error's name is shown: its text may hold the body. */
+function schemaThrew(cause: unknown): Decoded {
+  const name = cause instanceof Error ? cause.name : 'unknown error';
+  return { fault: `the topic's schema failed on the body: ${name}`, cause };
 }
 
 function toJson(operation: string, body: unknown): string {
