@@ -1,6 +1,7 @@
 import { buildIdSchema } from '../buildrunner/index.js';
 import { QueueError } from '../queue/index.js';
 import { type Build, hasEnded, isPolled } from './build.js';
+import { cancelName } from './names.js';
 import type { Outlet } from './outgoing.js';
 import type { Ports } from './ports.js';
 import { cancelRequested } from './transitions.js';
@@ -31,7 +32,7 @@ export async function cancelBuild(ports: Ports, outlet: Outlet, id: string, reas
     await outlet.publish(
       topics.signal,
       { id: build.buildId.id },
-      { id: `${build.requestId}/cancel`, key: build.buildId.id },
+      { id: cancelName(build.requestId), key: build.buildId.id },
     );
   }
   return build;

@@ -52,7 +52,8 @@ export async function deadLetter(
 
   async function find(): Promise<Build | null> {
     if (notice.key === null) return null;
-    if (notice.topic !== topics.signal.name) return store.load(notice.key);
+    // Whoever published the request chose its key, and may have spelt the id in capitals.
+    if (notice.topic !== topics.signal.name) return store.load(notice.key.toLowerCase());
     const read = buildIdSchema.safeParse({ id: notice.key });
     return read.success ? store.loadByBuildId(read.data) : null;
   }

@@ -6,6 +6,7 @@
 export const requestedName = (requestId: string): string => `${requestId}/requested`;
 export const pollName = (requestId: string, poll: number): string => `${requestId}/poll/${poll}`;
 export const deadlineName = (requestId: string): string => `${requestId}/deadline`;
+export const cancelName = (requestId: string): string => `${requestId}/cancel`;
 export const finishedName = (requestId: string): string => `${requestId}/finished`;
 
 /** What a message of `build.signal` is for a build, by its name: what nobody of us named is a push. */

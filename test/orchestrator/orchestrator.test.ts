@@ -11,7 +11,7 @@ import {
 } from 'signalbox/orchestrator';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { created } from '../../src/orchestrator/transitions.js';
+import { created, deadLettered, reminded } from '../../src/orchestrator/transitions.js';
 import { job, jobRequest, requestId } from './requests.js';
 
 const closing: (() => Promise<void>)[] = [];
@@ -219,6 +219,74 @@ describe('a build', () => {
       announced: true,
     });
     expect(await deadOf(queue, 'build.signal')).toHaveLength(1);
+  });
+});
+
+describe('while somebody else changes the record', () => {
+  test('a build that was started for a record which meanwhile ended is cancelled at the runner', async () => {
+    const clock = new VirtualClock();
+    const inner = scriptedRunner({ clock, seed: 1, rules: [{ when: {}, outcome: { end: 'never' } }] });
+    const store = memoryBuildStore();
+    const runner: BuildRunner = {
+      ...inner,
+      trigger: async (request) => {
+        const build = (await store.load(request.idempotencyKey)) as Build;
+        await store.compareAndSet(deadLettered(build, 'given up elsewhere', clock.now()));
+        return inner.trigger(request);
+      },
+    };
+    const made = await bench({ runner, store });
+    await made.orchestrator.start();
+    await made.publish(1);
+    await made.clock.advance(100);
+
+    expect([...inner.log.cancels.keys()]).toEqual(inner.log.builds.map(({ id }) => id));
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'failed',
+      reason: 'given up elsewhere',
+      buildId: null,
+    });
+  });
+
+  test('the runner is asked once by a delivery, however often its record changes', async () => {
+    const right = memoryBuildStore();
+    let losses = 0;
+    const store = {
+      ...right,
+      compareAndSet: async (build: Build) => {
+        if (build.polls === 1 && losses < 5) {
+          losses += 1;
+          await right.compareAndSet(reminded((await right.load(build.requestId)) as Build, losses));
+        }
+        return right.compareAndSet(build);
+      },
+    };
+    const { clock, orchestrator, publish, scripted } = await bench({ store });
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(5_100);
+
+    expect(losses).toBe(5);
+    expect(scripted?.log.calls.map(({ operation }) => operation)).toEqual(['trigger', 'status']);
+    expect(await right.load(requestId(1))).toMatchObject({ status: 'running', polls: 1, nextPoll: 2, remindedAt: 5 });
+  });
+
+  test('a store that never stores is a failure that says so, and the message is retried', async () => {
+    const right = memoryBuildStore();
+    let broken = true;
+    const store = { ...right, compareAndSet: async (build: Build) => !broken && right.compareAndSet(build) };
+    const { clock, orchestrator, publish, queue, scripted } = await bench({ store });
+    const failures: string[] = [];
+    queue.events.on('handler-failed', ({ error }) => failures.push(String(error)));
+    await orchestrator.start();
+    await publish(1);
+    await clock.advance(100);
+    broken = false;
+    await clock.advance(60_000);
+
+    expect(failures).toEqual([expect.stringContaining('its record changed under each of 50 attempts')]);
+    expect(scripted?.log.builds).toHaveLength(1);
+    expect(await right.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: true });
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decideSignal } from '../../../src/orchestrator/decide.js';
+import { decideRequested, decideSignal } from '../../../src/orchestrator/decide.js';
 import { pollName } from '../../../src/orchestrator/names.js';
 import type { Tables } from '../../../src/orchestrator/orchestrator.js';
 import type { Send } from '../../../src/queue/driver.js';
@@ -93,5 +93,22 @@ describe('publishing again under the own id of the message', () => {
     };
 
     expect((await outcomeOf(atOnce, { faults: { rewrite } })).violations).toEqual([]);
+  });
+});
+
+describe('forgetting what a dead consumer owed, elsewhere in the loop, is noticed', () => {
+  test('the first poll and the deadline of a triggered build', async () => {
+    const found = await overCrashes({ requested: (build) => decideRequested(build, false) });
+
+    expect(found).toContainEqual(expect.stringMatching(/^hung: /));
+  });
+
+  test('the end of a build', async () => {
+    const signal: Tables['signal'] = (build, signal, secondHandOut) => {
+      const decision = decideSignal(build, signal, secondHandOut);
+      return decision.do === 'announce' ? { do: 'drop', why: 'it has ended' } : decision;
+    };
+
+    expect(await overCrashes({ signal })).toContainEqual(expect.stringMatching(/^hung: /));
   });
 });
