@@ -1,4 +1,6 @@
 import type { Case } from './case.js';
+import { crashLoops } from './cases/crash-loops.js';
+import { deadLetters } from './cases/dead-letters.js';
 import { delaying } from './cases/delaying.js';
 import { delivering } from './cases/delivering.js';
 import { idempotency } from './cases/idempotency.js';
@@ -18,4 +20,6 @@ export const allCases: readonly Case[] = [
   ...delivering,
   ...ordering,
   ...settling,
+  ...crashLoops,
+  ...deadLetters,
 ];
