@@ -70,17 +70,14 @@ export interface DeathFacts {
   readonly origin: string;
 }
 
-/** The record that is kept with a dead letter. Giant texts are cut, so that they never keep it from being written. */
+/** The record that is kept with a dead letter. Whatever was thrown, it never keeps the letter from being written: giant texts are cut. */
 export function deathOf(facts: DeathFacts): Death {
-  const error = facts.reason instanceof Error ? facts.reason : null;
+  const error = facts.reason instanceof Error ? errorTexts(facts.reason) : null;
+  const reason = error === null ? textOf(() => facts.reason ?? '') : error.message || error.name;
   return {
     cause: facts.cause,
-    reason: cut(error === null ? String(facts.reason ?? 'no reason given') : error.message || error.name, maxTextBytes),
-    error: error && {
-      name: cut(error.name, maxTextBytes),
-      message: cut(error.message, maxTextBytes),
-      stack: error.stack === undefined ? null : cut(error.stack, maxStackBytes),
-    },
+    reason: cut(reason || 'no reason given', maxTextBytes),
+    error,
     attempt: facts.attempt,
     postpones: facts.postpones,
     redeliveries: facts.redeliveries,
@@ -88,6 +85,30 @@ export function deathOf(facts: DeathFacts): Death {
     lastFailedAt: facts.now,
     origin: facts.origin,
   };
+}
+
+function errorTexts(error: Error): Death['error'] & object {
+  const stack = textOf(() => error.stack ?? '');
+  return {
+    name: cut(
+      textOf(() => error.name),
+      maxTextBytes,
+    ),
+    message: cut(
+      textOf(() => error.message),
+      maxTextBytes,
+    ),
+    stack: stack === '' ? null : cut(stack, maxStackBytes),
+  };
+}
+
+/** JavaScript can throw anything: objects without text, errors whose message is no string or cannot be read. */
+function textOf(read: () => unknown): string {
+  try {
+    return String(read());
+  } catch {
+    return '(something that has no text)';
+  }
 }
 
 /** At most `maxBytes` of UTF-8, whole characters, with a mark where something is missing. */

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { DeathCause } from './driver.js';
+import { QueueError } from './errors.js';
 import type { Logger } from './logger.js';
+import { kindOf } from './names.js';
 
 /** Which message an event is about, in which group, held by which consumer. */
 interface AboutDelivery {
@@ -46,7 +48,25 @@ export interface QueueEvents {
 
 export type QueueEventName = keyof QueueEvents;
 
-/** Typed listeners. A listener that throws is logged and changes nothing for the message or for the others. */
+const eventNames: Readonly<Record<QueueEventName, true>> = {
+  published: true,
+  delivered: true,
+  settled: true,
+  retried: true,
+  'dead-lettered': true,
+  'given-back': true,
+  'lease-lost': true,
+  'handler-failed': true,
+  'settle-failed': true,
+  connected: true,
+  disconnected: true,
+  reconnecting: true,
+  blocked: true,
+  unblocked: true,
+  closed: true,
+};
+
+/** Typed listeners. A listener that throws, or answers a promise that rejects, is logged and changes nothing for the message or for the others. */
 export class Events {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #logger: Logger;
@@ -55,16 +75,23 @@ export class Events {
     this.#logger = logger;
   }
 
-  /** Calls `listener` for each event of that name, synchronously. Answers a function that stops it. */
-  on<Name extends QueueEventName>(name: Name, listener: (event: QueueEvents[Name]) => void): () => void {
+  /**
+   * Calls `listener` for each event of that name, synchronously. Answers a function that stops it. Throws
+   * `invalid` for an event that does not exist: nobody would ever notice that it never comes.
+   */
+  on<Name extends QueueEventName>(name: Name, listener: (event: QueueEvents[Name]) => unknown): () => void {
+    checkListener(name, listener);
+    const failed = (error: unknown): void =>
+      this.#logger.warn(
+        { event: name, error: error instanceof Error ? error.message : typeof error },
+        'a listener threw',
+      );
     const guarded = (event: QueueEvents[Name]): void => {
       try {
-        listener(event);
+        const answer = listener(event);
+        if (answer instanceof Promise) answer.catch(failed);
       } catch (error) {
-        this.#logger.warn(
-          { event: name, error: error instanceof Error ? error.message : String(error) },
-          'a listener threw',
-        );
+        failed(error);
       }
     };
     this.#emitter.on(name, guarded);
@@ -83,4 +110,14 @@ export class Events {
   removeAll(): void {
     this.#emitter.removeAllListeners();
   }
+}
+
+function checkListener(name: unknown, listener: unknown): void {
+  const fault =
+    typeof name !== 'string' || !Object.hasOwn(eventNames, name)
+      ? `there is no event ${typeof name === 'string' ? JSON.stringify(name) : kindOf(name)}; there are ${Object.keys(eventNames).join(', ')}`
+      : typeof listener !== 'function'
+        ? `the listener is ${kindOf(listener)}; give a function`
+        : null;
+  if (fault !== null) throw new QueueError(`cannot listen to events: ${fault}`, { code: 'invalid' });
 }

@@ -26,7 +26,8 @@ export class VirtualClock implements Clock {
   }
 
   schedule(callback: () => void, delayMs: number): () => void {
-    const timer: Timer = { dueAt: this.#nowMs + Math.max(0, delayMs), callback };
+    // A delay that is no number is none, as `setTimeout` has it; in the list it would stop the clock.
+    const timer: Timer = { dueAt: this.#nowMs + (Math.max(0, delayMs) || 0), callback };
     // Kept sorted; equal times stay in the order in which they were asked for.
     let at = this.#timers.length;
     while (at > 0 && (this.#timers[at - 1] as Timer).dueAt > timer.dueAt) at--;
