@@ -1,4 +1,5 @@
 import type { Case } from './case.js';
+import { consuming } from './cases/consuming.js';
 import { crashLoops } from './cases/crash-loops.js';
 import { deadLetters } from './cases/dead-letters.js';
 import { delaying } from './cases/delaying.js';
@@ -22,4 +23,5 @@ export const allCases: readonly Case[] = [
   ...settling,
   ...crashLoops,
   ...deadLetters,
+  ...consuming,
 ];

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { Consumer, Handler } from '../consumer.js';
 import type { Delivery } from '../delivery.js';
-import type { Driver } from '../driver.js';
+import { type Driver, freshCounts, type Received, type StoredMessage } from '../driver.js';
 import { QueueError, type QueueErrorCode } from '../errors.js';
 import type { QueueEventName, QueueEvents } from '../events.js';
+import { laneOf } from '../lane.js';
 import { type ConsumeOptions, openDriver, type Queue, type QueueOptions, type SubscribeOptions } from '../queue.js';
 import type { Subscription } from '../subscription.js';
 import { defineTopic, type Topic, type TopicOptions } from '../topic.js';
@@ -111,6 +112,52 @@ export class QueueBench extends Bench {
     assert.ok(error instanceof QueueError, `expected a QueueError with code ${code}, not ${String(error)}`);
     assert.equal(error.code, code, error.message);
     return error;
+  }
+
+  /** A message as another release, or somebody else, would have written it: straight through a driver. */
+  async sendRaw(topic: AnyTopic, id: string, sketch: Partial<StoredMessage> = {}): Promise<void> {
+    const driver = await this.open();
+    const message: StoredMessage = {
+      id,
+      topic: topic.name,
+      key: null,
+      routingKey: null,
+      headers: {},
+      body: Buffer.from('null'),
+      publishedAt: 1,
+      format: 1,
+      ...sketch,
+    };
+    const [result] = await this.time.until(
+      driver.send([
+        {
+          target: { kind: 'topic' },
+          message,
+          lane: laneOf(message.key ?? id, topic.lanes),
+          counts: freshCounts,
+          delayMs: 0,
+          nonce: this.name('raw'),
+          unmatched: 'reject',
+          dedup: null,
+        },
+      ]),
+    );
+    assert.equal(result?.status, 'stored');
+  }
+
+  /** The next message of the group `default` as a driver hands it out. */
+  async rawAgain(topic: AnyTopic, withinMs: number): Promise<Received> {
+    const driver = await this.open();
+    const reader = await driver.subscribe({
+      topic: topic.name,
+      group: 'default',
+      prefetch: 1,
+      consumer: this.name('raw'),
+      onLost() {},
+    });
+    const [received] = await this.time.until(reader.receive(1, withinMs), 2 * withinMs);
+    assert.ok(received !== undefined, 'nothing is there');
+    return received;
   }
 
   /** Everything in one group, now: receives and acks until nothing comes any more. */

@@ -45,7 +45,7 @@ export interface RunOptions {
 /** Real time after which a case that has neither passed nor failed has failed: it waits for something that never comes. */
 const limitMs = 120_000;
 
-/** The same where time is virtual, in turns of the event loop: a busy machine takes no case down. The longest case takes 700. */
+/** The same where time is virtual, in turns of the event loop: a busy machine takes no case down. The longest case takes 850. */
 const limitTurns = 20_000;
 
 /** Runs cases one after the other and answers what became of each, promise by promise. Rejects only where nothing can be run at all. */

@@ -461,10 +461,9 @@ export const delivering: readonly Case[] = [
       queueCase('what-no-handler-could-read-is-a-dead-letter-at-once', async (bench) => {
         const topic = bench.topic();
         const queue = await bench.queue([topic]);
-        const driver = await bench.open();
-        await sendRaw(driver, topic.name, 'not-json', Buffer.from('{ not json'));
-        await sendRaw(driver, topic.name, 'not-utf8', new Uint8Array([0x22, 0xff, 0x22]));
-        await sendRaw(driver, topic.name, 'empty', new Uint8Array());
+        await bench.sendRaw(topic, 'not-json', { body: Buffer.from('{ not json') });
+        await bench.sendRaw(topic, 'not-utf8', { body: new Uint8Array([0x22, 0xff, 0x22]) });
+        await bench.sendRaw(topic, 'empty', { body: new Uint8Array() });
         await queue.publish(topic, 'fine', { id: 'fine' });
 
         const { seen } = await bench.consume(queue, topic);
@@ -607,22 +606,3 @@ export const delivering: readonly Case[] = [
     ],
   ),
 ];
-
-let foreign = 0;
-
-/** As some other release, or some other program, would have written it. */
-async function sendRaw(driver: Driver, topic: string, id: string, body: Uint8Array): Promise<void> {
-  const [result] = await driver.send([
-    {
-      target: { kind: 'topic' },
-      message: { id, topic, key: null, routingKey: null, headers: {}, body, publishedAt: 1, format: 1 },
-      lane: 0,
-      counts: { attempt: 1, postpones: 0, firstFailedAt: null },
-      delayMs: 0,
-      nonce: `raw ${++foreign} ${id} ${topic}`,
-      unmatched: 'reject',
-      dedup: null,
-    },
-  ]);
-  assert.equal(result?.status, 'stored');
-}

@@ -22,16 +22,24 @@ export class FaultySubscription implements DriverSubscription {
   readonly #options: SubscribeOptions;
   readonly #chances: Chances;
   readonly #path: Path;
+  readonly #wait: (ms: number) => Promise<void>;
   /** For the log: whose message a receipt is. */
   readonly #ids = new WeakMap<Receipt, string | null>();
   /** Whose lease was made to end: no extension may save it. */
   readonly #forfeited = new WeakSet<Receipt>();
 
-  constructor(subscription: DriverSubscription, options: SubscribeOptions, chances: Chances, path: Path) {
+  constructor(
+    subscription: DriverSubscription,
+    options: SubscribeOptions,
+    chances: Chances,
+    path: Path,
+    wait: (ms: number) => Promise<void>,
+  ) {
     this.#subscription = subscription;
     this.#options = options;
     this.#chances = chances;
     this.#path = path;
+    this.#wait = wait;
     const { lease } = subscription;
     this.lease = lease && { ms: lease.ms, extend: (receipts, ms) => this.#extend(lease, receipts, ms) };
   }
@@ -94,12 +102,16 @@ export class FaultySubscription implements DriverSubscription {
   async #forfeit(receipts: readonly Receipt[]): Promise<void> {
     for (const receipt of receipts) this.#forfeited.add(receipt);
     const { lease } = this.#subscription;
-    if (lease !== null) {
-      await lease.extend(receipts, lostLeaseMs);
-    } else {
-      await this.#subscription.settle(receipts.map((receipt) => ({ kind: 'give-back', receipt })));
-      this.#options.onLost(receipts);
-    }
+    if (lease !== null) await lease.extend(receipts, lostLeaseMs);
+    else void this.#takeAway(receipts).catch(() => {}); // It was closed in the meantime: then they are given back anyhow.
+  }
+
+  async #takeAway(receipts: readonly Receipt[]): Promise<void> {
+    await this.#wait(lostLeaseMs);
+    const results = await this.#subscription.settle(receipts.map((receipt) => ({ kind: 'give-back', receipt })));
+    // What its holder has settled by now was not lost.
+    const lost = receipts.filter((_, index) => results[index]?.status === 'done');
+    if (lost.length > 0) this.#options.onLost(lost);
   }
 
   #idOf(receipt: Receipt): string | null {

@@ -69,6 +69,7 @@ class PlannedDriver implements FaultyDriver {
   readonly #driver: Driver;
   readonly #chances: Chances;
   readonly #path: Path;
+  readonly #wait: (ms: number) => Promise<void>;
   readonly #closing = new AbortController();
 
   constructor(
@@ -81,8 +82,8 @@ class PlannedDriver implements FaultyDriver {
     this.#driver = driver;
     this.#chances = new Chances(clock, seed, faults);
     // Whoever is being held up when the driver is closed goes on at once, and is refused by it.
-    const wait = (ms: number): Promise<void> => sleep(clock, ms, this.#closing.signal);
-    this.#path = new Path(this.#chances, wait, async () => cut?.());
+    this.#wait = (ms) => sleep(clock, ms, this.#closing.signal);
+    this.#path = new Path(this.#chances, this.#wait, async () => cut?.());
   }
 
   get injected(): readonly Injected[] {
@@ -134,7 +135,7 @@ class PlannedDriver implements FaultyDriver {
     const { topic, group } = options;
     return this.#path.pass({ verb: 'subscribe', topic, group }, async () => {
       const subscription = await this.#driver.subscribe(options);
-      return new FaultySubscription(subscription, options, this.#chances, this.#path);
+      return new FaultySubscription(subscription, options, this.#chances, this.#path, this.#wait);
     });
   }
 

@@ -73,8 +73,8 @@ export type Fault =
   /**
    * What was just handed out is no longer its holder's, who learns it late. Where the driver has leases, this one
    * is made to end 1 ms later, by the backend itself, and extensions are kept from it: the message comes again,
-   * counted as any lost lease. Elsewhere the message is given back behind its holder's back, and `onLost` says
-   * so, as after a closed channel. `match` looks at one message at a time.
+   * counted as any lost lease. Elsewhere the message is given back after 1 ms behind its holder's back, and `onLost`
+   * says so, as after a closed channel. `match` looks at one message at a time.
    */
   | (When & { readonly fault: 'lose-lease' });
 
