@@ -56,6 +56,8 @@ export class Reader implements Holder {
   /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
   #overfed = false;
   #onEmpty: (() => void)[] = [];
+  /** What the driver said is lost. It may say so before what it handed out was admitted: a promise takes a turn, a schema longer. */
+  readonly #gone = new WeakSet<object>();
   /** What the library settles by itself: no handler sees it. */
   readonly #disposing = new Set<Delivery>();
 
@@ -371,11 +373,12 @@ export class Reader implements Holder {
       if (disposal === null) arrived.push(delivery);
       else void this.#dispose(delivery, disposal);
     }
-    this.#held.add(arrived);
+    const ours = arrived.filter((delivery) => !this.#gone.has(delivery.received.receipt));
+    this.#held.add(ours);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
-    this.#keeper?.watch(arrived);
+    this.#keeper?.watch(ours);
     if (this.stopping) this.#giveBackUnordered();
-    else if (arrived.length > 0) this.#options.onReady();
+    else if (ours.length > 0) this.#options.onReady();
   }
 
   /** Settles what no handler should see. If even that fails, it is let go and comes again. */
@@ -504,6 +507,7 @@ export class Reader implements Holder {
 
   #lostByDriver(receipts: readonly object[]): void {
     const gone = new Set(receipts);
+    for (const receipt of receipts) this.#gone.add(receipt);
     for (const delivery of this.#all()) {
       // One that is being settled gets its answer from the backend: a connection that broke may have carried it over.
       if (gone.has(delivery.received.receipt) && delivery.state !== 'settling') this.#lose(delivery);
