@@ -4,9 +4,9 @@ import { type DeadLetter, deadLetterOf } from './dead-letter.js';
 import type { Depth, LetterBox, TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
 import { wrapError } from './failure.js';
-import { kindOf, nameFault, textFault } from './names.js';
-import { positiveInteger, readOptions } from './options.js';
-import { isTopic, type Topic } from './topic.js';
+import { kindOf, nameFault, quoted } from './names.js';
+import { optionsObject, positiveInteger, readOptions } from './options.js';
+import { groupSchema, isTopic, type Topic } from './topic.js';
 
 /** A topic, or the name of one: tools that know no schemas have only names. */
 export type TopicOrName = Topic | string;
@@ -30,16 +30,9 @@ export interface Letters {
   purge(ids: readonly string[] | 'all'): Promise<number>;
 }
 
-const letterListSchema = z.strictObject({
+const letterListSchema = optionsObject({
   limit: positiveInteger.max(1_000, 'must be at most 1000').default(100),
-  cursor: z.string().nullable().default(null),
-});
-
-const patternsSchema = z.strictObject({
-  patterns: z
-    .array(z.custom<string>((value) => textFault(value, 255) === null, 'is not a pattern'))
-    .min(1, 'needs at least one pattern; leave it out for all messages')
-    .default(['#']),
+  cursor: z.string('must be what `next` was').nullable().default(null),
 });
 
 /** For operators: what is there, how much of it, and what was given up. All verbs may be called at any time. */
@@ -56,23 +49,28 @@ export class Admin {
   }
 
   /** How much waits in one group. Fields that the backend cannot know are null. */
-  depth(topic: TopicOrName, group = 'default'): Promise<Depth> {
+  async depth(topic: TopicOrName, group = 'default'): Promise<Depth> {
     const name = nameOf('read the depth of a group', topic);
+    checkGroup(`read the depth of a group of "${name}"`, group);
     return this.#call(`read the depth of group "${group}" of "${name}"`, (admin) => admin.depth(name, group));
   }
 
   /** Adds a group that is not part of the topic's definition; it gets what is published after this resolved. Adding it again changes nothing. */
-  addGroup(topic: TopicOrName, group: string, options: { readonly patterns?: readonly string[] } = {}): Promise<void> {
-    const operation = `add group ${JSON.stringify(group)}`;
+  async addGroup(
+    topic: TopicOrName,
+    group: string,
+    options: { readonly patterns?: readonly string[] } = {},
+  ): Promise<void> {
+    const operation = `add group ${quoted(group)}`;
     const name = nameOf(operation, topic);
     checkGroup(operation, group);
-    const { patterns } = readOptions(operation, patternsSchema, options);
+    const { patterns } = readOptions(operation, groupSchema, options);
     return this.#call(`add group "${group}" to "${name}"`, (admin) => admin.addGroup(name, { name: group, patterns }));
   }
 
   /** Removes a group with what waits for it and its dead letters; what is delayed becomes a lost letter when it falls due. */
-  removeGroup(topic: TopicOrName, group: string): Promise<void> {
-    const operation = `remove group ${JSON.stringify(group)}`;
+  async removeGroup(topic: TopicOrName, group: string): Promise<void> {
+    const operation = `remove group ${quoted(group)}`;
     const name = nameOf(operation, topic);
     checkGroup(operation, group);
     return this.#call(`remove group "${group}" from "${name}"`, (admin) => admin.removeGroup(name, group));
@@ -135,8 +133,10 @@ function checkGroup(operation: string, group: unknown): void {
 
 function checkIds(operation: string, ids: unknown): readonly string[] | 'all' {
   if (ids === 'all') return ids;
-  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return ids;
-  throw new QueueError(`cannot ${operation}: the ids are ${kindOf(ids)}; give an array of message ids, or 'all'`, {
-    code: 'invalid',
-  });
+  const remedy = "give an array of message ids, or 'all'";
+  if (!Array.isArray(ids))
+    throw new QueueError(`cannot ${operation}: the ids are ${kindOf(ids)}; ${remedy}`, { code: 'invalid' });
+  const other: unknown = ids.find((id) => typeof id !== 'string');
+  if (other === undefined) return ids;
+  throw new QueueError(`cannot ${operation}: an id is ${kindOf(other)}; ${remedy}`, { code: 'invalid' });
 }

@@ -34,19 +34,19 @@ export class HandlerConsumer<Body> implements Consumer {
   readonly #reader: Reader;
   readonly #handler: Handler<Body>;
   readonly #options: HandlerConsumerOptions;
-  readonly #close: (deadlineMs: number | undefined) => Promise<void>;
+  readonly #close: (options: CloseOptions) => Promise<void>;
   #running = 0;
 
   constructor(
     makeReader: (onReady: () => void) => Reader,
     handler: Handler<Body>,
     options: HandlerConsumerOptions,
-    close: (reader: Reader, deadlineMs: number | undefined) => Promise<void>,
+    close: (reader: Reader, options: CloseOptions) => Promise<void>,
   ) {
     this.#reader = makeReader(() => this.#startMore());
     this.#handler = handler;
     this.#options = options;
-    this.#close = (deadlineMs) => close(this.#reader, deadlineMs);
+    this.#close = (closeOptions) => close(this.#reader, closeOptions);
     this.consumer = this.#reader.consumer;
   }
 
@@ -55,7 +55,7 @@ export class HandlerConsumer<Body> implements Consumer {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    return this.#close(options.deadlineMs);
+    return this.#close(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -23,7 +23,8 @@ export interface QueueContext {
 
 /** Rejects a topic that this queue was not opened with: nobody has declared it, so a message to it could vanish. */
 export function checkTopic(context: QueueContext, operation: string, topic: Topic): void {
-  if (context.topics.get(topic?.name) === topic) return;
+  const known = context.topics.get(topic?.name);
+  if (known !== undefined && known === topic) return;
   if (!isTopic(topic)) {
     throw new QueueError(
       `cannot ${operation}: the topic is ${kindOf(topic)}; give the value that defineTopic answered`,

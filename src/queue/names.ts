@@ -34,6 +34,12 @@ export function checkText(operation: string, argument: string, text: unknown, ma
   }
 }
 
+/** A name as errors show it; of anything else only its kind, for it may be or hold anything. */
+export function quoted(name: unknown): string {
+  return typeof name === 'string' ? JSON.stringify(name) : kindOf(name);
+}
+
+/** What a value is, without showing it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';

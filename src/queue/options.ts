@@ -12,8 +12,27 @@ export function readOptions<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const read = schema.safeParse(options);
   if (read.success) return read.data;
-  const faults = read.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+  const faults = read.error.issues.map(faultOf);
   throw new QueueError(`cannot ${operation}: ${faults.join('; ')}`, { code: 'invalid' });
+}
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  // A key of a record that is no name: the reason lies one level deeper.
+  const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  const place = issue.path.join('.');
+  if (place === '') return issue.code === 'unrecognized_keys' ? message : `options: ${message}`;
+  return `${place}: ${message}`;
+}
+
+/** An object of options. Another name than these is an error that lists them: a misspelt option must not be a silent no-op. */
+export function optionsObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const names = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown option ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}; there are ${names}`
+        : `must be an object of ${names}`,
+  });
 }
 
 /** A time span in milliseconds. */

@@ -2,7 +2,7 @@ import type { QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { type MessageOptions, outboxOptionNames, prepare } from './outgoing.js';
-import type { BatchEntry } from './publisher.js';
+import { type BatchEntry, checkEntries, checkEntry } from './publisher.js';
 import type { BodyInput, Topic } from './topic.js';
 
 /**
@@ -52,9 +52,15 @@ export class DeliveryOutbox implements Outbox {
     return this.#collect(topic, body, delayMs, options);
   }
 
-  publishBatch<T extends Topic>(topic: T, entries: readonly BatchEntry<BodyInput<T>>[]): Promise<readonly Collected[]> {
+  async publishBatch<T extends Topic>(
+    topic: T,
+    entries: readonly BatchEntry<BodyInput<T>>[],
+  ): Promise<readonly Collected[]> {
     return Promise.all(
-      entries.map(({ body, delayMs = 0, ...options }) => this.#collect(topic, body, delayMs, options)),
+      checkEntries(entries).map(async (entry) => {
+        const { body, delayMs = 0, ...options } = checkEntry(entry);
+        return this.#collect(topic, body, delayMs, options);
+      }),
     );
   }
 

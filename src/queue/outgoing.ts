@@ -3,7 +3,7 @@ import { checkTopic, type QueueContext } from './context.js';
 import { freshCounts, type Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { laneOf } from './lane.js';
-import { checkText, kindOf } from './names.js';
+import { checkText, kindOf, quoted } from './names.js';
 import { newId } from './new-id.js';
 import type { Topic } from './topic.js';
 
@@ -38,9 +38,9 @@ export function prepare(
   options: MessageOptions,
   optionNames: ReadonlySet<string>,
 ): Send | Promise<Send> {
-  const operation = `${verb} to ${JSON.stringify(topic?.name ?? null)}`;
+  const operation = `${verb} to ${quoted(topic?.name)}`;
   checkTopic(context, operation, topic);
-  checkOptionNames(operation, options, optionNames);
+  checkOptions(operation, options, optionNames);
   const { capabilities } = context.driver;
   const delay = checkDelay(operation, delayMs, capabilities.delay);
   const id = options.id ?? newId(context.clock.now());
@@ -110,8 +110,13 @@ export function checkDelay(
   return delayMs <= 0 ? 0 : Math.ceil(delayMs / delay.resolutionMs) * delay.resolutionMs;
 }
 
-function checkOptionNames(operation: string, options: MessageOptions, known: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) {
+/** Throws `invalid` for what is no object, for an unknown option, and for a signal that is none. */
+export function checkOptions(
+  operation: string,
+  options: MessageOptions & { readonly signal?: unknown },
+  known: ReadonlySet<string>,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new QueueError(`cannot ${operation}: the options are ${kindOf(options)}; give an object`, {
       code: 'invalid',
     });
@@ -123,6 +128,11 @@ function checkOptionNames(operation: string, options: MessageOptions, known: Rea
       { code: 'invalid' },
     );
   }
+  const { signal } = options;
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new QueueError(`cannot ${operation}: the signal is ${kindOf(signal)}; give an AbortSignal`, {
+    code: 'invalid',
+  });
 }
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
@@ -131,6 +141,13 @@ function copyHeaders(operation: string, headers: unknown, maxBytes: number): Rea
   if (headers === undefined) return noHeaders;
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
     throw new QueueError(`cannot ${operation}: headers are ${kindOf(headers)}; give an object of strings`, {
+      code: 'invalid',
+    });
+  }
+  // A Map or a Headers object has no properties: its entries would be lost without a word.
+  const prototype: unknown = Object.getPrototypeOf(headers);
+  if (prototype !== null && prototype !== Object.prototype) {
+    throw new QueueError(`cannot ${operation}: headers are not a plain object; give an object of strings`, {
       code: 'invalid',
     });
   }

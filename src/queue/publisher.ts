@@ -1,8 +1,8 @@
 import { checkNotClosed, type QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
-import { kindOf } from './names.js';
-import { type MessageOptions, prepare, publishOptionNames } from './outgoing.js';
+import { kindOf, quoted } from './names.js';
+import { checkOptions, type MessageOptions, prepare, publishOptionNames } from './outgoing.js';
 import type { SendAnswer } from './sender.js';
 import type { BodyInput, Topic } from './topic.js';
 
@@ -62,6 +62,7 @@ export interface Publisher {
 export type Transmit = (operation: string, send: Send, signal: AbortSignal | undefined) => Promise<SendAnswer>;
 
 const noOptions: PublishOptions = {};
+const batchOptionNames: ReadonlySet<string> = new Set(['signal']);
 
 /** Checks and encodes, then transmits, keeping the order of calls also where schemas are asynchronous. */
 export class MessagePublisher implements Publisher {
@@ -93,13 +94,9 @@ export class MessagePublisher implements Publisher {
     entries: readonly BatchEntry<BodyInput<T>>[],
     options: Pick<PublishOptions, 'signal'> = noOptions,
   ): Promise<readonly BatchResult[]> {
-    if (!Array.isArray(entries)) {
-      throw new QueueError(`cannot publish a batch: the entries are ${kindOf(entries)}; give an array of { body, … }`, {
-        code: 'invalid',
-      });
-    }
+    checkOptions('publish a batch', options, batchOptionNames);
     return Promise.all(
-      entries.map(async (entry: unknown): Promise<BatchResult> => {
+      checkEntries(entries).map(async (entry: unknown): Promise<BatchResult> => {
         try {
           const { body, delayMs = 0, ...rest } = checkEntry(entry);
           return {
@@ -120,7 +117,7 @@ export class MessagePublisher implements Publisher {
     delayMs: number,
     options: PublishOptions,
   ): Promise<Published> {
-    checkNotClosed(this.#context, `${verb} to ${JSON.stringify(topic?.name ?? null)}`);
+    checkNotClosed(this.#context, `${verb} to ${quoted(topic?.name)}`);
     const prepared = prepare(this.#context, verb, topic, body, delayMs, options, publishOptionNames);
     const send = this.#turn === null && !(prepared instanceof Promise) ? prepared : await this.#inTurn(prepared);
     const answer = await this.#transmit(`publish to "${topic.name}"`, send, options.signal);
@@ -148,7 +145,16 @@ export class MessagePublisher implements Publisher {
   }
 }
 
-function checkEntry(entry: unknown): BatchEntry<unknown> {
+/** Throws `invalid` for what is no array. */
+export function checkEntries(entries: unknown): readonly unknown[] {
+  if (Array.isArray(entries)) return entries;
+  throw new QueueError(`cannot publish a batch: the entries are ${kindOf(entries)}; give an array of { body, … }`, {
+    code: 'invalid',
+  });
+}
+
+/** Throws `invalid` for what has no body, or a signal of its own. */
+export function checkEntry(entry: unknown): BatchEntry<unknown> {
   if (typeof entry === 'object' && entry !== null && 'signal' in entry) {
     throw new QueueError('cannot publish a batch: an entry has a signal of its own; give one for the whole batch', {
       code: 'invalid',

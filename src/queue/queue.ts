@@ -10,8 +10,8 @@ import { Events } from './events.js';
 import { wrapError } from './failure.js';
 import type { Health } from './health.js';
 import { type Logger, silentLogger } from './logger.js';
-import { kindOf, nameFault } from './names.js';
-import { milliseconds, positiveInteger, readOptions } from './options.js';
+import { kindOf, nameFault, quoted } from './names.js';
+import { milliseconds, optionsObject, positiveInteger, readOptions } from './options.js';
 import {
   type BatchEntry,
   type BatchResult,
@@ -96,7 +96,7 @@ const namePart = z.custom<string>(
   'must be up to 100 bytes of plain text without * and #',
 );
 
-const queueOptionsSchema = z.strictObject({
+const queueOptionsSchema = optionsObject({
   topics: z.array(z.custom<Topic>(isTopic, 'must be a topic made by defineTopic'), 'must be an array of topics'),
   logger: z
     .custom<Logger>(
@@ -112,11 +112,11 @@ const queueOptionsSchema = z.strictObject({
     .default(() => Math.random),
 });
 
-const setupSchema = z.strictObject({
-  mode: z.enum(['assert', 'check']).default('assert'),
-  change: z.boolean().default(false),
+const setupSchema = optionsObject({
+  mode: z.enum(['assert', 'check'], 'must be "assert" or "check"').default('assert'),
+  change: z.boolean('must be true or false').default(false),
 });
-const closeSchema = z.strictObject({ deadlineMs: milliseconds.default(defaultCloseDeadlineMs) });
+const closeSchema = optionsObject({ deadlineMs: milliseconds.default(defaultCloseDeadlineMs) });
 
 const subscribeShape = {
   group: namePart.default('default'),
@@ -124,8 +124,8 @@ const subscribeShape = {
   leaseExtension: z.enum(['automatic', 'manual'], 'must be "automatic" or "manual"').default('automatic'),
   name: namePart.optional(),
 };
-const subscribeSchema = z.strictObject(subscribeShape);
-const consumeSchema = z.strictObject({
+const subscribeSchema = optionsObject(subscribeShape);
+const consumeSchema = optionsObject({
   ...subscribeShape,
   concurrency: positiveInteger.default(defaultConcurrency),
   timeoutMs: milliseconds.min(1, 'must be at least 1').optional(),
@@ -238,19 +238,26 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
         },
       );
     }
+    // Handed on, an absent transaction would mean none: published at once, whatever becomes of the caller's.
+    if (transaction === undefined || transaction === null) {
+      throw new QueueError(
+        `cannot publish within a transaction: it is ${kindOf(transaction)}; begin one and give it, or use queue.publish`,
+        { code: 'invalid' },
+      );
+    }
     return new MessagePublisher(this.#context, (operation, send) =>
       sendWithin(this.#context, operation, send, transaction),
     );
   }
 
   subscribe<T extends Topic>(topic: T, options: SubscribeOptions = {}): Subscription<BodyOutput<T>> {
-    const operation = `subscribe to ${JSON.stringify(topic?.name ?? null)}`;
+    const operation = `subscribe to ${quoted(topic?.name)}`;
     checkOpen(this.#context, operation);
     checkTopic(this.#context, operation, topic);
     const read = readOptions(operation, subscribeSchema, options);
     return new ReaderSubscription(
       (onReady) => this.#reader(topic, read, onReady),
-      (reader, deadlineMs) => this.#closeReader(reader, deadlineMs),
+      (reader, closeOptions) => this.#closeReader(reader, closeOptions),
     );
   }
 
@@ -259,7 +266,7 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     handler: Handler<BodyOutput<T>>,
     options: ConsumeOptions = {},
   ): Promise<Consumer> {
-    const operation = `consume ${JSON.stringify(topic?.name ?? null)}`;
+    const operation = `consume ${quoted(topic?.name)}`;
     checkOpen(this.#context, operation);
     checkTopic(this.#context, operation, topic);
     if (typeof handler !== 'function')
@@ -275,7 +282,7 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
       },
       handler,
       { concurrency, timeoutMs },
-      (reader, deadlineMs) => this.#closeReader(reader, deadlineMs),
+      (reader, closeOptions) => this.#closeReader(reader, closeOptions),
     );
     try {
       await consumer.open();
@@ -330,11 +337,9 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
    * Closes all consumers and subscriptions (see there), lets what was published leave, and disconnects.
    * Closing again, also at once from several places, is the same closing; the first call's deadline counts.
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closed === null) {
-      const { deadlineMs } = readOptions('close a queue', closeSchema, options);
-      this.#closed = this.#close(deadlineMs);
-    }
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { deadlineMs } = readOptions('close a queue', closeSchema, options);
+    this.#closed ??= this.#close(deadlineMs);
     return this.#closed;
   }
 
@@ -346,7 +351,7 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     const { driver, events, logger, clock } = this.#context;
     const deadlineAt = clock.now() + deadlineMs;
     this.#enter('draining');
-    await Promise.all([...this.#readers].map((reader) => this.#closeReader(reader, deadlineMs)));
+    await Promise.all([...this.#readers].map((reader) => this.#closeReader(reader, { deadlineMs })));
     this.#enter('closed');
     // What is on its way gets a chance to be answered, also when the handlers took all the time.
     await this.#sender.close(Math.max(deadlineAt - clock.now(), lastAnswersMs));
@@ -372,8 +377,8 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     return reader;
   }
 
-  async #closeReader(reader: Reader, deadlineMs: number = defaultCloseDeadlineMs): Promise<void> {
-    readOptions('close', closeSchema, { deadlineMs });
+  async #closeReader(reader: Reader, options: CloseOptions): Promise<void> {
+    const { deadlineMs } = readOptions(`close consumer "${reader.consumer}"`, closeSchema, options);
     await reader.close(deadlineMs);
     this.#readers.delete(reader);
   }
@@ -403,7 +408,7 @@ function indexTopics(topics: readonly Topic[]): ReadonlyMap<string, Topic> {
 
 /** What the topics ask for and this backend cannot do is an error now, not at the first message. */
 function checkTopics({ driver, topics }: QueueContext): void {
-  const { limits, ordering } = driver.capabilities;
+  const { delay, limits, ordering } = driver.capabilities;
   for (const topic of topics.values()) {
     if (topic.lanes > ordering.lanes) {
       throw new QueueError(
@@ -412,6 +417,13 @@ function checkTopics({ driver, topics }: QueueContext): void {
           code: 'unsupported',
           backend: driver.name,
         },
+      );
+    }
+    const longestBackoffMs = topic.backoff.maxMs * (1 + topic.backoff.jitter);
+    if (longestBackoffMs > delay.maxMs) {
+      throw new QueueError(
+        `cannot open a queue: topic "${topic.name}" has a backoff of up to ${longestBackoffMs} ms with its jitter and ${driver.name} can wait ${delay.maxMs}; lower backoff.maxMs`,
+        { code: 'unsupported', backend: driver.name },
       );
     }
     for (const name of [topic.name, ...Object.keys(topic.groups)]) {

@@ -24,15 +24,15 @@ export interface Subscription<Body = unknown> extends AsyncIterable<Delivery<Bod
 export class ReaderSubscription<Body> implements Subscription<Body> {
   readonly consumer: string;
   readonly #reader: Reader;
-  readonly #close: (deadlineMs: number | undefined) => Promise<void>;
+  readonly #close: (options: CloseOptions) => Promise<void>;
   #waiting: (() => void)[] = [];
 
   constructor(
     makeReader: (onReady: () => void) => Reader,
-    close: (reader: Reader, deadlineMs: number | undefined) => Promise<void>,
+    close: (reader: Reader, options: CloseOptions) => Promise<void>,
   ) {
     this.#reader = makeReader(() => this.#wake());
-    this.#close = (deadlineMs) => close(this.#reader, deadlineMs);
+    this.#close = (options) => close(this.#reader, options);
     this.consumer = this.#reader.consumer;
   }
 
@@ -48,7 +48,7 @@ export class ReaderSubscription<Body> implements Subscription<Body> {
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
-    const closed = this.#close(options.deadlineMs);
+    const closed = this.#close(options);
     this.#wake();
     await closed;
   }

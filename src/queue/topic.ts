@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type BackoffPolicy, backoff } from './backoff.js';
 import type { TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
-import { nameFault, textFault } from './names.js';
-import { milliseconds, positiveInteger, readOptions } from './options.js';
+import { nameFault, quoted, textFault } from './names.js';
+import { milliseconds, optionsObject, positiveInteger, readOptions } from './options.js';
 
 /**
  * What a publisher names and a group reads: a name, the shape of its bodies, and how its messages are
@@ -64,32 +64,44 @@ export interface TopicOptions<Schema extends StandardSchemaV1> {
   };
 }
 
-const backoffSchema = z.strictObject({
+const aShare = 'must be a number from 0 to 1';
+const backoffSchema = optionsObject({
   initialMs: milliseconds.default(1_000),
-  factor: z.number().min(1, 'must be at least 1').default(2),
+  factor: z.number('must be a number from 1').min(1, 'must be at least 1').default(2),
   maxMs: milliseconds.default(60_000),
-  jitter: z.number().min(0).max(1).default(0.2),
+  jitter: z.number(aShare).min(0, aShare).max(1, aShare).default(0.2),
 });
+
+/** Patterns are compared with routing keys, which may be as long. */
+const maxPatternBytes = 255;
 
 const name = z.custom<string>((value) => nameFault(value) === null, {
   error: (issue) => nameFault(issue.input) ?? 'is not a name',
 });
-const pattern = z.custom<string>((value) => textFault(value, 255) === null, {
-  error: (issue) => `the pattern ${textFault(issue.input, 255)}`,
+const pattern = z.custom<string>((value) => textFault(value, maxPatternBytes) === null, {
+  error: (issue) => `the pattern ${textFault(issue.input, maxPatternBytes)}`,
+});
+
+/** Options of a group. */
+export const groupSchema = optionsObject({
+  patterns: z
+    .array(pattern, 'must be an array of patterns')
+    .min(1, 'needs at least one pattern; leave it out for all messages')
+    .default(['#']),
 });
 
 const isStandardSchema = (value: unknown): value is StandardSchemaV1 =>
-  (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value;
+  (typeof value === 'object' || typeof value === 'function') &&
+  value !== null &&
+  typeof (value as Partial<StandardSchemaV1>)['~standard']?.validate === 'function';
 
-const optionsSchema = z.strictObject({
+const isAttempts = (value: unknown): boolean =>
+  value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1);
+
+const optionsSchema = optionsObject({
   schema: z.custom<StandardSchemaV1>(isStandardSchema, 'must be a Standard Schema, such as z.object({ … })'),
   groups: z
-    .record(
-      name,
-      z.strictObject({
-        patterns: z.array(pattern).min(1, 'needs at least one pattern; leave it out for all messages').default(['#']),
-      }),
-    )
+    .record(name, groupSchema)
     .refine(
       (groups) => Object.keys(groups).length > 0,
       'needs at least one group; leave it out for the group "default"',
@@ -97,23 +109,19 @@ const optionsSchema = z.strictObject({
     .default({ default: { patterns: ['#'] } }),
   ordering: z.enum(['none', 'key'], 'must be "none" or "key"').default('none'),
   lanes: positiveInteger.optional(),
-  maxAttempts: z
-    .union([positiveInteger, z.literal(Number.POSITIVE_INFINITY)], 'must be a whole number from 1, or Infinity')
-    .default(5),
+  maxAttempts: z.custom<number>(isAttempts, 'must be a whole number from 1, or Infinity').default(5),
   maxRedeliveries: positiveInteger.default(20),
   backoff: backoffSchema.prefault({}),
   unmatched: z.enum(['reject', 'discard'], 'must be "reject" or "discard"').default('reject'),
   maxBodyBytes: positiveInteger.default(1_048_576),
   idempotencyWindowMs: milliseconds.min(1, 'must be at least 1').default(86_400_000),
-  deadLetters: z
-    .strictObject({
-      notice: z
-        .custom<Topic>((value) => isTopic(value), 'must be a topic made by defineTopic')
-        .nullable()
-        .default(null),
-      expireAfterMs: milliseconds.min(1, 'must be at least 1').nullable().default(null),
-    })
-    .prefault({}),
+  deadLetters: optionsObject({
+    notice: z
+      .custom<Topic>((value) => isTopic(value), 'must be a topic made by defineTopic')
+      .nullable()
+      .default(null),
+    expireAfterMs: milliseconds.min(1, 'must be at least 1').nullable().default(null),
+  }).prefault({}),
 });
 
 const defined = new WeakSet<object>();
@@ -128,7 +136,7 @@ export function defineTopic<const Schema extends StandardSchemaV1>(
   options: TopicOptions<Schema>,
 ): Topic<Schema> {
   const fault = nameFault(topicName);
-  const operation = `define topic ${JSON.stringify(topicName)}`;
+  const operation = `define topic ${quoted(topicName)}`;
   if (fault !== null) {
     throw new QueueError(`cannot ${operation}: the name ${fault}; use up to 100 bytes of plain text`, {
       code: 'invalid',
