@@ -132,23 +132,7 @@ export const idempotency: readonly Case[] = [
         const topic = bench.topic();
         const queue = await bench.queue([topic]);
         const long = 'x'.repeat(1_023);
-        const keys = [
-          'a',
-          'A',
-          'a ',
-          ' a',
-          'ä',
-          'a\u0308',
-          'á',
-          'ß',
-          'ss',
-          '1',
-          '01',
-          '',
-          `${long}1`,
-          `${long}2`,
-          '🚦',
-        ];
+        const keys = ['a', 'A', 'a ', ' a', 'ä', 'a\u0308', 'á', 'ß', 'ss', '1', '01', `${long}1`, `${long}2`, '🚦'];
 
         for (const idempotencyKey of keys) await queue.publish(topic, idempotencyKey, { idempotencyKey });
 
