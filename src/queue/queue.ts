@@ -9,7 +9,7 @@ import { QueueError } from './errors.js';
 import { Events } from './events.js';
 import { wrapError } from './failure.js';
 import type { Health } from './health.js';
-import { type Logger, silentLogger } from './logger.js';
+import { harmless, type Logger, silentLogger } from './logger.js';
 import { kindOf, nameFault, quoted } from './names.js';
 import { milliseconds, optionsObject, positiveInteger, readOptions } from './options.js';
 import {
@@ -140,7 +140,8 @@ let opened = 0;
 export async function openDriver(driver: Driver, options: QueueOptions): Promise<Queue> {
   const read = readOptions('open a queue', queueOptionsSchema, options);
   const topics = indexTopics(read.topics);
-  const events = new Events(read.logger);
+  const logger = harmless(read.logger);
+  const events = new Events(logger);
   const name = `${read.name ?? `${hostname()}.${process.pid}`}.${(opened++).toString(36)}${Math.random().toString(36).slice(2, 6)}`;
   let phase: Phase = 'open';
   const context: QueueContext = {
@@ -148,13 +149,13 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
     clock: read.clock ?? driver.clock ?? systemClock,
     random: read.random,
     events,
-    logger: read.logger,
+    logger,
     topics,
     name,
     phase: () => phase,
   };
   try {
-    await driver.open({ logger: read.logger, emit: (event) => passOn(context, event) });
+    await driver.open({ logger, emit: (event) => passOn(context, event) });
   } catch (error) {
     await driver.close().catch(() => {});
     throw wrapError('open a queue', driver, error);
