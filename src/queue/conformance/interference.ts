@@ -1,6 +1,7 @@
 import type {
   Classification,
   Driver,
+  DriverHost,
   DriverLease,
   DriverSubscription,
   Receipt,
@@ -13,6 +14,8 @@ import type {
 
 /** What may stand between the portable layer and a driver. Each gets the call that would have been made, and may make it, or not. */
 export interface Interference {
+  /** Is given what the driver would tell the queue with, to tell it something else. */
+  readonly host?: (host: DriverHost) => void;
   readonly send?: (
     next: () => Promise<readonly SendResult[]>,
     batch: readonly Send[],
@@ -49,7 +52,10 @@ export function interfered(driver: Driver, interference: Interference): Driver {
     get capabilities() {
       return driver.capabilities;
     },
-    open: (host) => driver.open(host),
+    open: (host) => {
+      interference.host?.(host);
+      return driver.open(host);
+    },
     declare: (topology, options) => driver.declare(topology, options),
     send: (batch, within) =>
       send === undefined ? driver.send(batch, within) : send(() => driver.send(batch, within), batch),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { gate, many, never, sorted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
-import { PermanentError } from '../contract.js';
+import { type DriverEvent, PermanentError } from '../contract.js';
 import { Interruption } from '../interference.js';
 
 const quick = { initialMs: 20, jitter: 0 };
@@ -155,6 +155,32 @@ export const events: readonly Case[] = [
 
         assert.equal(new Set(heard.map(({ id }) => id)).size, 2);
       }),
+      queueCase('what-a-driver-tells-of-its-connection-is-told-with-the-name-of-the-backend', async (bench) => {
+        let tell: (event: DriverEvent) => void = () => {};
+        const { queue, driver } = await bench.opened([], {
+          interference: {
+            host: (host) => {
+              tell = (event) => host.emit(event);
+            },
+          },
+        });
+        const heard = bench.listen(queue, 'blocked', 'unblocked', 'disconnected', 'reconnecting', 'connected');
+        const backend = driver.name;
+
+        tell({ type: 'blocked', reason: 'memory alarm' });
+        tell({ type: 'unblocked' });
+        tell({ type: 'disconnected', cause: 'gone' });
+        tell({ type: 'reconnecting', attempt: 1, delayMs: 50 });
+        tell({ type: 'connected' });
+
+        assert.deepEqual(heard, [
+          { name: 'blocked', backend, reason: 'memory alarm' },
+          { name: 'unblocked', backend },
+          { name: 'disconnected', backend, cause: 'gone' },
+          { name: 'reconnecting', backend, attempt: 1, delayMs: 50 },
+          { name: 'connected', backend },
+        ]);
+      }),
       queueCase('who-stopped-listening-hears-nothing', async (bench) => {
         const topic = bench.topic();
         const queue = await bench.queue([topic]);
@@ -225,6 +251,25 @@ export const events: readonly Case[] = [
         await bench.time.eventually('it is told', () => heard.length === 1);
 
         assert.deepEqual([heard[0]?.id, heard[0]?.error], ['m', failure]);
+      }),
+      queueCase('a-logger-that-throws-changes-nothing', async (bench) => {
+        const topic = bench.topic({ maxAttempts: 2, backoff: quick });
+        const throwing = (): never => {
+          throw new Error('the disk is full');
+        };
+        const queue = await bench.queue([topic], { logger: { info: throwing, warn: throwing } });
+        const { consumer, seen } = await bench.consume(queue, topic, () => {
+          throw new Error('always');
+        });
+
+        await queue.publish(topic, null);
+        await bench.time.eventually(
+          'it is dead',
+          async () => (await queue.admin.deadLetters(topic).list()).letters.length === 1,
+        );
+        await bench.time.until(consumer.close());
+
+        assert.equal(seen.length, 2);
       }),
       queueCase('a-settle-that-is-refused-for-good-is-told', async (bench) => {
         const topic = bench.topic();
