@@ -18,7 +18,7 @@ import type { QueueErrorCode } from './errors.js';
 import type { Logger } from './logger.js';
 
 export type { Clock } from './clock.js';
-export { systemClock } from './clock.js';
+export { sleep, systemClock } from './clock.js';
 export type { QueueErrorCode } from './errors.js';
 export type { Logger } from './logger.js';
 export { matches } from './pattern.js';
