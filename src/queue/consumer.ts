@@ -1,4 +1,3 @@
-import { sleep } from './clock.js';
 import type { Delivery, HeldDelivery } from './delivery.js';
 import { PermanentError, QueueError } from './errors.js';
 import type { Reader } from './reader.js';
@@ -88,13 +87,12 @@ export class HandlerConsumer<Body> implements Consumer {
 
   /** Answers whether the handler made it; otherwise the delivery has been nacked. */
   async #runWithin(timeoutMs: number, delivery: HeldDelivery<Body>): Promise<boolean> {
-    const { clock } = this.#reader.context;
     // Wrapped, so that a handler that throws synchronously is one that rejects.
     const work = (async () => this.#handler(delivery))();
-    const inTime = new AbortController();
-    const timeUp = sleep(clock, timeoutMs, inTime.signal).then(() => 'time is up' as const);
-    const first = await Promise.race([work.then(() => 'done' as const), timeUp]).finally(() => inTime.abort());
-    if (first === 'done') return true;
+    if (!(await this.#outlasts(work, timeoutMs))) {
+      await work;
+      return true;
+    }
     const error = new QueueError(
       `the handler of "${delivery.topic}" took longer than its ${timeoutMs} ms; raise timeoutMs, or stop when delivery.signal says so`,
       {
@@ -105,12 +103,25 @@ export class HandlerConsumer<Body> implements Consumer {
     // A key stays held until its handler has returned, or for as long as a lease; others wait for nothing.
     const ordered = this.#reader.topic.ordering === 'key' && delivery.key !== null;
     if (!ordered) this.#failed(delivery, error);
-    const returned = new AbortController();
-    const over = work.catch(() => {}).finally(() => returned.abort());
-    await Promise.race([over, sleep(clock, this.#reader.leaseMs ?? overtimeMs, returned.signal)]);
-    returned.abort();
+    await this.#outlasts(work, this.#reader.leaseMs ?? overtimeMs);
     if (ordered) this.#failed(delivery, error);
     return false;
+  }
+
+  /** Whether the time passes before the work is done or the reader has ended: a handler that never returns leaves no timer behind. */
+  #outlasts(work: Promise<unknown>, ms: number): Promise<boolean> {
+    const { context, ended } = this.#reader;
+    return new Promise((resolve) => {
+      const answer = (outlasts: boolean): void => {
+        cancel();
+        ended.removeEventListener('abort', no);
+        resolve(outlasts);
+      };
+      const no = (): void => answer(false);
+      const cancel = context.clock.schedule(() => answer(true), ms);
+      ended.addEventListener('abort', no, { once: true });
+      work.then(no, no);
+    });
   }
 
   #failed(delivery: HeldDelivery<Body>, error: unknown): void {

@@ -61,6 +61,12 @@ export interface Publisher {
 /** Where a prepared message goes: to the sender, or into a caller's transaction. */
 export type Transmit = (operation: string, send: Send, signal: AbortSignal | undefined) => Promise<SendAnswer>;
 
+/** A message that left, in its place among the others; its answer comes later. */
+interface Transmitted {
+  readonly send: Send;
+  readonly answer: Promise<SendAnswer>;
+}
+
 const noOptions: PublishOptions = {};
 const batchOptionNames: ReadonlySet<string> = new Set(['signal']);
 
@@ -68,8 +74,8 @@ const batchOptionNames: ReadonlySet<string> = new Set(['signal']);
 export class MessagePublisher implements Publisher {
   readonly #context: QueueContext;
   readonly #transmit: Transmit;
-  /** Set while the check of an earlier call is still under way; later calls wait for it. */
-  #turn: Promise<unknown> | null = null;
+  /** Set while the check of an earlier call is still under way: ends when the last of those who wait was transmitted. */
+  #turn: Promise<void> | null = null;
 
   constructor(context: QueueContext, transmit: Transmit) {
     this.#context = context;
@@ -119,18 +125,28 @@ export class MessagePublisher implements Publisher {
   ): Promise<Published> {
     checkNotClosed(this.#context, `${verb} to ${quoted(topic?.name)}`);
     const prepared = prepare(this.#context, verb, topic, body, delayMs, options, publishOptionNames);
-    const send = this.#turn === null && !(prepared instanceof Promise) ? prepared : await this.#inTurn(prepared);
-    const answer = await this.#transmit(`publish to "${topic.name}"`, send, options.signal);
-    return this.#published(send, answer);
+    const transmit = (send: Send): Transmitted => ({
+      send,
+      answer: this.#transmit(`publish to "${topic.name}"`, send, options.signal),
+    });
+    const direct = this.#turn === null && !(prepared instanceof Promise);
+    const { send, answer } = direct ? transmit(prepared) : await this.#inTurn(prepared, transmit);
+    return this.#published(send, await answer);
   }
 
-  async #inTurn(prepared: Send | Promise<Send>): Promise<Send> {
-    const before = this.#turn;
-    const mine = Promise.allSettled([before, prepared]);
-    this.#turn = mine;
-    await mine;
-    if (this.#turn === mine) this.#turn = null;
-    return prepared;
+  /** Transmits when all earlier calls were: also an unchecked message waits behind one that is still being checked. */
+  async #inTurn(prepared: Send | Promise<Send>, transmit: (send: Send) => Transmitted): Promise<Transmitted> {
+    const checked = Promise.resolve(prepared);
+    checked.catch(() => {}); // heard of below, when its turn comes
+    const transmitted = (this.#turn ?? Promise.resolve()).then(() => checked).then(transmit);
+    const turn = transmitted.then(
+      () => {},
+      () => {},
+    );
+    this.#turn = turn;
+    await turn;
+    if (this.#turn === turn) this.#turn = null;
+    return transmitted;
   }
 
   #published(send: Send, answer: SendAnswer): Published {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { backoff } from './backoff.js';
 import { CallQueue, callBackoff, type Outcome } from './call-queue.js';
 import { sleep } from './clock.js';
@@ -20,7 +21,7 @@ export interface ReaderOptions {
   readonly prefetch: number;
   readonly consumer: string;
   readonly leaseExtension: 'automatic' | 'manual';
-  /** Called when `take` may answer something. */
+  /** Called when `take` may answer something, and when it never will again. */
   readonly onReady: () => void;
 }
 
@@ -45,6 +46,7 @@ export class Reader implements Holder {
   readonly #held: Held<Delivery>;
   readonly #settles: CallQueue<Settlement, SettleAnswer>;
   readonly #stopping = new AbortController();
+  readonly #ended = new AbortController();
   #subscription: DriverSubscription | null = null;
   #keeper: Keeper | null = null;
   #reading: Promise<void> | null = null;
@@ -67,6 +69,7 @@ export class Reader implements Holder {
     this.group = options.group;
     this.consumer = options.consumer;
     this.#options = options;
+    setMaxListeners(0, this.#ended.signal); // one per handler that has a time limit
     this.#held = new Held(topic.ordering === 'key');
     const { driver, clock, random } = context;
     this.#settles = new CallQueue({
@@ -92,6 +95,11 @@ export class Reader implements Holder {
 
   get stopping(): boolean {
     return this.#stopping.signal.aborted;
+  }
+
+  /** Aborted when a close is complete: what still waits on the clock for this reader ends then. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
   /** Resolves once the backend hands out to this reader. Rejects when it refuses; may be called again, also at once. */
@@ -210,6 +218,7 @@ export class Reader implements Holder {
     const deadlineAt = this.context.clock.now() + deadlineMs;
     this.#stopping.abort();
     this.#wakeReading?.();
+    this.#options.onReady();
     await this.#opening?.catch(() => {});
     // Unordered messages are free for others at once; ordered ones only when what runs before them is settled.
     this.#giveBackUnordered();
@@ -231,6 +240,7 @@ export class Reader implements Holder {
     // Once more: a subscription that was just being renewed.
     await this.#closeSubscription();
     this.#settles.abandon('closed', undefined);
+    this.#ended.abort();
   }
 
   async #closeSubscription(): Promise<void> {
@@ -248,7 +258,7 @@ export class Reader implements Holder {
 
   /** Until nothing started is left and its settlements are stored. */
   async #emptied(deadlineMs: number): Promise<void> {
-    if (this.#held.started === 0 && this.#settles.size === 0) return;
+    if (deadlineMs === 0 || (this.#held.started === 0 && this.#settles.size === 0)) return;
     const deadline = new AbortController();
     const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
     await Promise.race([empty, sleep(this.context.clock, deadlineMs, deadline.signal)]);
@@ -347,10 +357,10 @@ export class Reader implements Holder {
 
   async #recover(error: unknown, failures: number): Promise<void> {
     const { driver, clock, logger, random } = this.context;
-    const { code } = wrapError(`receive from "${this.topic.name}"`, driver, error);
+    const { code, retryable } = wrapError(`receive from "${this.topic.name}"`, driver, error);
     logger.warn({ consumer: this.consumer, code, failures }, 'receiving failed; trying again');
     await sleep(clock, backoff(failures, callBackoff, random()), this.#stopping.signal);
-    if (this.stopping || !(error instanceof Refusal)) return;
+    if (this.stopping || !(error instanceof Refusal) || retryable) return;
     // The driver says that this subscription cannot go on: what was held is gone with it, so start a new one.
     const gone = this.#subscription;
     for (const delivery of this.#all()) this.#lose(delivery);
@@ -468,8 +478,9 @@ export class Reader implements Holder {
         (answer, unknownBefore) => {
           if (answer === 'done') {
             delivery.settled();
-            this.#drop(delivery);
+            // Before the next of its key starts: events tell things in their order.
             onDone?.();
+            this.#drop(delivery);
             resolve();
           } else if (unknownBefore) {
             // The first try may have done it and lost its answer: saying `lease-lost` could be false.

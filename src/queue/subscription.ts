@@ -47,10 +47,8 @@ export class ReaderSubscription<Body> implements Subscription<Body> {
     };
   }
 
-  async close(options: CloseOptions = {}): Promise<void> {
-    const closed = this.#close(options);
-    this.#wake();
-    await closed;
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#close(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
