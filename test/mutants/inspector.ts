@@ -1,0 +1,63 @@
+// Runs in a process of its own (see `workshop.ts`), transpiled beside the copies that it judges.
+import type { VirtualClock } from 'signalbox';
+import type * as conformance from 'signalbox/conformance';
+import type * as memoryDriver from 'signalbox/memory';
+import { type CodeUnderTest, memoryHarnessOf } from '../conformance/memory-harness-of.js';
+
+/** What became of a copy: the cases that failed on it, and why. */
+export interface Verdict {
+  readonly failed: Readonly<Record<string, string>>;
+  readonly passed: number;
+}
+
+/** Right code takes 20 000 at most: a copy that goes round without end is stopped. */
+const maxStepsPerCase = 1_000_000;
+
+/** Runs every case on a copy of `src/queue`, each on a store and a clock of its own: no failure reaches another case. */
+export async function inspect(copyUrl: string): Promise<Verdict> {
+  const { allCases, runConformance }: typeof conformance = await import(`${copyUrl}/conformance/index.js`);
+  const { memory, memoryStore }: typeof memoryDriver = await import(`${copyUrl}/memory/index.js`);
+  const { VirtualClock } = (await import(`${copyUrl}/virtual-clock.js`)) as Pick<CodeUnderTest, 'VirtualClock'>;
+  const failed: Record<string, string> = {};
+  let passed = 0;
+  for (const { id } of allCases) {
+    const harness = memoryHarnessOf({ VirtualClock: bounded(VirtualClock), memory, memoryStore });
+    const { promises } = await runConformance(harness, { only: [id] });
+    for (const { status, error } of promises.flatMap(({ cases }) => cases)) {
+      if (status === 'failed') failed[id] = error instanceof Error ? error.message : String(error);
+      else if (status === 'passed') passed++;
+    }
+  }
+  return { failed, passed };
+}
+
+/** Every loop of a queue or a driver that could have no end looks at the clock in each round. */
+function bounded(Clock: typeof VirtualClock): typeof VirtualClock {
+  return class extends Clock {
+    #steps = 0;
+
+    override now(): number {
+      this.#count();
+      return super.now();
+    }
+
+    override schedule(callback: () => void, delayMs: number): () => void {
+      this.#count();
+      return super.schedule(callback, delayMs);
+    }
+
+    #count(): void {
+      if (++this.#steps > maxStepsPerCase) throw new Error(`no end after ${maxStepsPerCase} looks at the clock`);
+    }
+  };
+}
+
+// A copy that is wrong may reject what nobody waits for: its cases judge it, not this process's end.
+process.on('unhandledRejection', () => {});
+process.on('uncaughtException', () => {});
+process.on('message', (copyUrl: string) => {
+  void inspect(copyUrl).then(
+    (verdict) => process.send?.({ verdict }),
+    (error: unknown) => process.send?.({ error: error instanceof Error ? error.stack : String(error) }),
+  );
+});
