@@ -1,0 +1,1 @@
+export { type ModelFailure, type ModelRun, type ModelRunOptions, modelRun } from './model-run.js';

@@ -1,0 +1,73 @@
+import type { Driver } from 'signalbox';
+import { modelRun } from 'signalbox/conformance';
+import { describe, expect, it } from 'vitest';
+import { loadFastCheck } from '../../src/queue/conformance/model/fast-check.js';
+import { memoryHarness } from './memory-harness.js';
+import { driverMutants } from './model-mutants.js';
+
+const mutant = (name: string): ((driver: Driver) => Driver) => {
+  const wrap = driverMutants[name];
+  if (wrap === undefined) throw new Error(`there is no mutant ${name}`);
+  return wrap;
+};
+
+describe('the model of a driver', () => {
+  it('finds nothing in 1000 sequences on the memory driver', async () => {
+    const { failure, runs } = await modelRun({ harness: memoryHarness(), runs: 1_000 });
+
+    expect(failure?.report ?? null).toBeNull();
+    expect(runs).toBe(1_000);
+  }, 60_000);
+
+  it.each(Object.entries(driverMutants))('finds a driver that %s within 200 sequences', async (_, wrap) => {
+    const { failure } = await modelRun({ harness: memoryHarness({ wrap }), runs: 200, seed: 1 });
+
+    expect(failure).not.toBeNull();
+    // Short enough to be read.
+    expect(failure?.commands.length).toBeLessThanOrEqual(8);
+  });
+
+  it('runs a failure again from what it printed, and finds the same', async () => {
+    const wrap = mutant('delivers a millisecond early');
+    const { failure } = await modelRun({ harness: memoryHarness({ wrap }), seed: 5 });
+
+    const again = await modelRun({ harness: memoryHarness({ wrap }), replay: failure?.replay });
+
+    expect(failure?.report).toContain(`replay: '${failure?.replay}'`);
+    expect(again.failure?.commands).toEqual(failure?.commands);
+    expect(again.failure?.replay).toBe(failure?.replay);
+  });
+
+  it('does the same with the same seed', async () => {
+    const wrap = mutant('extends a lost lease');
+    const found = async (): Promise<string | undefined> =>
+      (await modelRun({ harness: memoryHarness({ wrap }), seed: 3 })).failure?.replay;
+
+    expect(await found()).toBe(await found());
+  });
+});
+
+describe('running a model', () => {
+  it.each([
+    ['no runs', { runs: 0 }, /runs: must be at least 1/],
+    ['NaN', { seed: Number.NaN }, /seed: must be a whole number/],
+    ['a layer that is none', { layer: 'cake' }, /layer: must be "driver" or "queue"/],
+    ['a replay of something else', { replay: 'again' }, /replay: must be what a failure printed/],
+    ['a misspelt option', { run: 5 }, /run/],
+    ['no harness', { harness: undefined }, /harness: must be a harness/],
+  ])('is refused with %s', async (_, options, message) => {
+    const running = modelRun({ harness: memoryHarness(), ...(options as object) });
+
+    await expect(running).rejects.toThrow(message);
+    await expect(running).rejects.toMatchObject({ name: 'QueueError', code: 'invalid' });
+  });
+
+  it('without fast-check says which package to install', async () => {
+    const missing = Object.assign(new Error("Cannot find package 'fast-check'"), { code: 'ERR_MODULE_NOT_FOUND' });
+
+    await expect(loadFastCheck(() => Promise.reject(missing))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('npm install --save-dev fast-check'),
+    });
+  });
+});
