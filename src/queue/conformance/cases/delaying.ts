@@ -90,6 +90,23 @@ export const delaying: readonly Case[] = [
         const latestMs = 250 + bench.capabilities.delay.resolutionMs + bench.time.lateMs;
         assert.ok(tookMs >= 250 && tookMs <= latestMs, `came after ${tookMs} ms`);
       }),
+      queueCase(
+        'a-fraction-of-the-resolution-is-rounded-up',
+        async (bench) => {
+          const topic = bench.topic();
+          const queue = await bench.queue([topic]);
+          const { resolutionMs } = bench.capabilities.delay;
+          const { seen } = await bench.consume(queue, topic);
+
+          await queue.publishAfter(topic, null, 10.5 * resolutionMs);
+          await bench.time.pass(10.25 * resolutionMs);
+          const early = seen.length;
+          await bench.time.pass(resolutionMs);
+
+          assert.deepEqual([early, seen.length], [0, 1]);
+        },
+        'virtual time',
+      ),
       queueCase('everything-about-a-message-is-kept-through-its-delay', async (bench) => {
         const topic = bench.topic({ ordering: 'key' });
         const queue = await bench.queue([topic]);
