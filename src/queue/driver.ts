@@ -11,6 +11,8 @@
  * - It rejects with whatever its client library throws; `classify` says afterwards what that was.
  *   Where the driver itself refuses, it uses `Refusal`.
  * - It never retries a call, except where the backend demands it of everybody (a SQL deadlock).
+ * - It answers or rejects in finite time: a driver bounds its own waits. Who waits for one that does not
+ *   gives up after 30 s by itself, and must then take the outcome for unknown.
  * - Times are the backend's. A driver never compares two machines' clocks.
  */
 import type { Clock } from './clock.js';
@@ -56,8 +58,9 @@ export interface Driver {
    * Stores a batch: one round trip or transaction. Resolves with one result per entry, in order, when each
    * is durable or has failed; rejects only when that cannot be told for any of them (then all are unknown).
    *
-   * - Entries of one topic and key become visible in the order of the batch: after an entry failed, later
-   *   ones of its key must not be stored (answer them `failed` as well, with a retryable error).
+   * - Entries of one topic and key become visible in the order of the batch: after an entry failed, for
+   *   whatever reason, later ones of its key must not be stored (answer them `failed` as well, with a
+   *   retryable error: those that can be stored are sent again without the one that cannot).
    * - `delayMs` counts from the moment of storing, on the backend's time; 0 is at once.
    * - A `nonce` seen before is a repeated send of the same call: store nothing, answer as the first time.
    *   Where a backend cannot recognise it, a repeated send is stored twice (at least once).
@@ -82,7 +85,7 @@ export interface Driver {
   /**
    * Gives back what is in hand (as `DriverSubscription.close` does), ends every pending `receive` with an
    * empty answer, and leaves no socket, timer or listener. Called twice, or at once: one closing. Every
-   * verb afterwards rejects with a `closed` refusal.
+   * verb afterwards rejects with a `closed` refusal; of its subscriptions as well, all but their `close`.
    */
   close(): Promise<void>;
 }
@@ -91,9 +94,14 @@ export interface Driver {
 export interface DriverSubscription {
   /**
    * Up to `max` messages that this reader now holds. Waits up to `waitMs` for the first one, then answers
-   * with what there is; empty is a fine answer. A pending call ends early, empty, when `close` is called.
-   * The portable layer has one call under way at a time.
+   * with what there is; empty is a fine answer. A pending call ends early, empty, when `close` is called;
+   * one made afterwards rejects with a `closed` refusal. The portable layer has one call under way at a time.
    *
+   * - While its group or topic is removed, it rejects with a `not-found` refusal, a pending call too; when
+   *   they are there again, the next call receives again.
+   * - After any rejection it may be called again. After a refusal that is not retryable, the portable layer
+   *   takes what it holds for lost, closes this subscription and makes a new one.
+   * - A receipt that was just answered may already be `lost`: the lease runs, and connections break, meanwhile.
    * - A message whose delay has not passed on the backend's time is never handed out.
    * - What is due is served in the order in which it became due: a retry, a delay or an expired lease does
    *   not wait behind messages published after its due time.
@@ -106,8 +114,8 @@ export interface DriverSubscription {
   /**
    * Ends what is held: one round trip or transaction for the batch where the backend has such. One result
    * per settlement, in order. Rejects when the outcome of the whole batch is unknown. Settling again what
-   * was settled, or with a receipt whose lease or channel is gone, is `lost` and changes nothing, always:
-   * the newer holder is untouched.
+   * was settled, or with a receipt whose lease, channel or group is gone, is `lost` and changes nothing,
+   * always: the newer holder is untouched. So is all that a closed subscription held.
    */
   settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]>;
 
@@ -124,7 +132,7 @@ export interface DriverSubscription {
 export interface DriverLease {
   /** How long a hand-out is kept for its holder, from `receive` or the last extension, on the backend's time. */
   readonly ms: number;
-  /** Lets each lease end `ms` from now. One result per receipt, in order; `lost` changes nothing. */
+  /** Lets each lease end `ms` from now. One result per receipt, in order; `lost`, where `settle` would say so, changes nothing. */
   extend(receipts: readonly Receipt[], ms: number): Promise<readonly ('done' | 'lost')[]>;
 }
 
@@ -178,7 +186,7 @@ export type Target =
   | { readonly kind: 'topic' }
   /** One group alone, whatever its patterns say. */
   | { readonly kind: 'group'; readonly group: string }
-  /** The dead letters of one group. */
+  /** The dead letters of one group. Its `delayMs` is 0 always: a death is not put off. */
   | { readonly kind: 'dead'; readonly group: string; readonly death: Death; readonly expireAfterMs: number | null };
 
 export interface Send {
@@ -279,7 +287,7 @@ export interface DeclareReport {
   readonly changed: readonly string[];
 }
 
-/** Each rejects with a `not-found` refusal for an unknown topic or group. */
+/** Each rejects with a `not-found` refusal for an unknown topic, and, but for `removeGroup`, for an unknown group. */
 export interface DriverAdmin {
   /** What exists in the backend, declared in this process or not, sorted by name. */
   topics(): Promise<readonly TopicTopology[]>;
@@ -287,7 +295,7 @@ export interface DriverAdmin {
   addGroup(topic: string, group: GroupTopology): Promise<void>;
   /**
    * Removes a group with what waits for it and its dead letters. What is delayed becomes a lost letter when
-   * it falls due. Removing what does not exist changes nothing.
+   * it falls due. What is in hand is lost to its holder. Removing a group that does not exist changes nothing.
    */
   removeGroup(topic: string, group: string): Promise<void>;
   depth(topic: string, group: string): Promise<Depth>;
@@ -349,6 +357,7 @@ export interface DriverHost {
 }
 
 export type DriverEvent =
+  /** Only for a connection made anew, after `disconnected`: that `open` connected, its promise says. */
   | { readonly type: 'connected' }
   | { readonly type: 'disconnected'; readonly cause: unknown }
   | { readonly type: 'reconnecting'; readonly attempt: number; readonly delayMs: number }
