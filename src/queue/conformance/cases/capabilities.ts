@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { gate, many } from '../bench.js';
+import { gate, many, never } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
 import { ack, release } from '../driver-bench.js';
 
@@ -275,6 +275,44 @@ export const capabilities: readonly Case[] = [
           assert.deepEqual([at, delivery.signal.aborted], [many(6, (n) => ((n + 1) * leaseMs) / 3), false]);
         },
         'lease',
+        'virtual time',
+      ),
+    ],
+  ),
+  ...promise(
+    'N3',
+    'A publish or a settle that gets no answer is given up after 30 s; a close waits for 30 s unless it is told otherwise.',
+    [
+      queueCase(
+        'a-publish-that-gets-no-answer-is-given-up-after-thirty-seconds',
+        async (bench) => {
+          const topic = bench.topic();
+          const queue = await bench.queue([topic], { interference: { send: () => new Promise<never>(() => {}) } });
+          const startedAt = bench.time.now();
+
+          const error = await bench.rejects('timeout', queue.publish(topic, 1));
+
+          assert.equal(error.outcomeUnknown, true);
+          const tookMs = bench.time.now() - startedAt;
+          assert.ok(tookMs >= 30_000 && tookMs <= 31_000, `${tookMs} ms`);
+        },
+        'virtual time',
+      ),
+      queueCase(
+        'a-settle-that-gets-no-answer-is-given-up-after-thirty-seconds',
+        async (bench) => {
+          const topic = bench.topic();
+          const queue = await bench.queue([topic], { interference: { settle: () => never() } });
+          await queue.publish(topic, null);
+          const delivery = await bench.subscribe(queue, topic, { prefetch: 1 }).next();
+          const startedAt = bench.time.now();
+
+          const error = await bench.rejects('timeout', () => delivery.ack());
+
+          const tookMs = bench.time.now() - startedAt;
+          assert.ok(tookMs >= 30_000 && tookMs <= 31_000, `${tookMs} ms`);
+          assert.equal(error.outcomeUnknown, true);
+        },
         'virtual time',
       ),
       queueCase(
