@@ -25,10 +25,16 @@ const remedies: Record<QueueErrorCode, string> = {
 
 /** A refusal means what it says; everything else is for the driver's own table. */
 export function classifyWith(driver: Driver): (error: unknown) => Classification {
-  return (error) =>
-    error instanceof Refusal
-      ? { code: error.code, retryable: retryableRefusals.has(error.code), outcomeUnknown: false }
-      : driver.classify(error);
+  return (error) => {
+    if (error instanceof Refusal)
+      return { code: error.code, retryable: retryableRefusals.has(error.code), outcomeUnknown: false };
+    try {
+      return driver.classify(error);
+    } catch {
+      // A mistake in the driver's table must not keep a caller waiting for ever.
+      return { code: 'internal', retryable: false, outcomeUnknown: true };
+    }
+  };
 }
 
 const retryableRefusals: ReadonlySet<QueueErrorCode> = new Set(['conflict', 'unavailable', 'resource-exhausted']);

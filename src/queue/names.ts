@@ -1,8 +1,8 @@
 import { QueueError } from './errors.js';
 
 /** Contract, numbers of the default configuration. */
-export const maxNameBytes = 100;
-export const maxKeyBytes = 255;
+const maxNameBytes = 100;
+const maxKeyBytes = 255;
 
 const controlCharacter = /\p{Cc}/u;
 

@@ -149,6 +149,8 @@ export function defineTopic<const Schema extends StandardSchemaV1>(
       { code: 'invalid' },
     );
   }
+  for (const part of [read.groups, read.backoff, read.deadLetters]) Object.freeze(part);
+  for (const group of Object.values(read.groups)) Object.freeze(Object.freeze(group).patterns);
   const topic: Topic<Schema> = Object.freeze({
     ...read,
     name: topicName,
