@@ -57,6 +57,8 @@ export class Reader implements Holder {
   #hungry = false;
   /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
   #overfed = false;
+  /** A close gives back all that is left. A `receive` still pending then may be handed the same again: that goes back as well. */
+  #handingOver = false;
   #onEmpty: (() => void)[] = [];
   /** What the driver said is lost. It may say so before what it handed out was admitted: a promise takes a turn, a schema longer. */
   readonly #gone = new WeakSet<object>();
@@ -232,6 +234,7 @@ export class Reader implements Holder {
       );
       this.#drop(delivery);
     }
+    this.#handingOver = true;
     this.#giveBack(this.#held.allUnstarted());
     await this.#settled(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs));
     this.#keeper?.stop();
@@ -387,7 +390,8 @@ export class Reader implements Holder {
     this.#held.add(ours);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
     this.#keeper?.watch(ours);
-    if (this.stopping) this.#giveBackUnordered();
+    if (this.#handingOver) this.#giveBack(this.#held.allUnstarted());
+    else if (this.stopping) this.#giveBackUnordered();
     else if (ours.length > 0) this.#options.onReady();
   }
 

@@ -380,6 +380,45 @@ export const settling: readonly Case[] = [
         'virtual time',
       ),
       driverCase(
+        'an-extension-may-shorten-a-lease',
+        async (bench) => {
+          const topic = await bench.declare();
+          const [holder, other] = [await bench.subscribe(topic), await bench.subscribe(topic)];
+          const shortMs = (bench.capabilities.lease?.ms ?? 0) / 4;
+          await bench.send(bench.entry(topic, 'held'));
+          const { receipt } = await bench.receiveOne(holder);
+
+          await bench.time.until(holder.lease?.extend([receipt], shortMs) ?? never());
+          await bench.time.pass(shortMs);
+
+          assert.deepEqual(idsOf(await bench.receive(other, 1, shortMs)), ['held']);
+          assert.deepEqual(await bench.settle(holder, ack(receipt)), ['lost']);
+        },
+        'lease',
+        'virtual time',
+      ),
+      queueCase(
+        'an-extension-that-fails-is-tried-again-in-time',
+        async (bench) => {
+          const topic = bench.topic();
+          let failures = 2;
+          const queue = await bench.queue([topic], {
+            interference: {
+              extend: (next) => (failures-- > 0 ? Promise.reject(new Interruption()) : next()),
+            },
+          });
+          await queue.publish(topic, null);
+          const delivery = await bench.subscribe(queue, topic).next();
+
+          await bench.time.pass(3 * (bench.capabilities.lease?.ms ?? 0));
+
+          await bench.time.until(delivery.ack());
+          assert.equal(delivery.signal.aborted, false);
+        },
+        'lease',
+        'virtual time',
+      ),
+      driverCase(
         'no-lease-is-declared-where-there-is-none',
         async (bench) => {
           const reader = await bench.subscribe(await bench.declare());
@@ -521,6 +560,29 @@ export const settling: readonly Case[] = [
         await bench.time.until(closing);
 
         assert.deepEqual(sorted([...ids(seen), ...ids(seenByOther)]), sorted(many(10, (n) => `m${n}`)));
+        const redeliveries = bench.capabilities.countsGiveBack ? 1 : 0;
+        for (const delivery of seenByOther)
+          assert.deepEqual([delivery.attempt, delivery.redeliveries], [1, redeliveries]);
+      }),
+      queueCase('a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started', async (bench) => {
+        const topic = bench.topic({ ordering: 'key' });
+        const [stopping, other] = [await bench.queue([topic]), await bench.queue([topic])];
+        await bench.time.until(
+          stopping.publishBatch(
+            topic,
+            many(10, (n) => ({ body: n, key: `key ${n}`, id: `m${n}` })),
+          ),
+        );
+        const slow = gate();
+        const { consumer, seen } = await bench.consume(stopping, topic, () => slow.opened, { concurrency: 1 });
+        await bench.time.eventually('one has come', () => seen.length === 1);
+
+        const closing = consumer.close();
+        slow.open();
+        await bench.time.until(closing);
+        const { seen: seenByOther } = await bench.consume(other, topic);
+        await bench.time.eventually('the rest has come', () => seenByOther.length === 9);
+
         const redeliveries = bench.capabilities.countsGiveBack ? 1 : 0;
         for (const delivery of seenByOther)
           assert.deepEqual([delivery.attempt, delivery.redeliveries], [1, redeliveries]);
