@@ -149,6 +149,27 @@ export const consuming: readonly Case[] = [
 
         assert.deepEqual([whileItRuns, ids(seen)], [['slow'], ['slow', 'next']]);
       }),
+      queueCase('the-time-out-of-a-handler-that-returns-later-is-a-failure-all-the-same', async (bench) => {
+        const topic = bench.topic({ ordering: 'key', backoff: quick });
+        const queue = await bench.queue([topic]);
+        const { seen } = await bench.consume(
+          queue,
+          topic,
+          ({ attempt }) => (attempt === 1 ? bench.time.sleep(400) : null),
+          { timeoutMs: 200 },
+        );
+
+        await queue.publish(topic, null, { key: 'k' });
+        await bench.time.eventually('it has come again', () => seen.length === 2);
+
+        assert.deepEqual(
+          seen.map(({ attempt, redeliveries }) => [attempt, redeliveries]),
+          [
+            [1, 0],
+            [2, 0],
+          ],
+        );
+      }),
     ],
   ),
   ...promise(

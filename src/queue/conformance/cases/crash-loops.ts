@@ -150,6 +150,41 @@ export const crashLoops: readonly Case[] = [
         'killSubscriber',
         'countsRedeliveries',
       ),
+      queueCase(
+        'a-suspect-waits-until-what-came-with-it-has-ended',
+        async (bench) => {
+          const topic = bench.topic();
+          const first = await bench.queue([topic]);
+          await first.publish(topic, null, { id: 'suspect' });
+          for (let round = 0; round < 3; round++) {
+            const { queue, driver } = await bench.opened([topic]);
+            const { seen } = await bench.consume(queue, topic, () => never());
+            await bench.time.eventually('it has come', () => seen.length === 1, bench.recoveryMs);
+            await bench.kill(driver);
+          }
+          await bench.time.pass(bench.recoveryMs);
+          await bench.time.until(
+            first.publishBatch(
+              topic,
+              many(4, (n) => ({ body: null, id: `m${n}` })),
+            ),
+          );
+          const running = new Set<string>();
+          const beside: string[][] = [];
+
+          const { seen } = await bench.consume(first, topic, async ({ message: { id } }) => {
+            running.add(id);
+            if (running.has('suspect')) beside.push([...running]);
+            await bench.time.sleep(5);
+            running.delete(id);
+          });
+          await bench.time.eventually('all were handled', () => seen.length === 5 && running.size === 0);
+
+          assert.deepEqual(beside, [['suspect']]);
+        },
+        'killSubscriber',
+        'countsRedeliveries',
+      ),
     ],
   ),
 ];

@@ -59,6 +59,18 @@ export const deadLetters: readonly Case[] = [
         assert.equal(seen.length, 3);
         await bench.isEmpty(queue, topic);
       }),
+      queueCase('the-first-failure-of-many-is-the-first-failure-time', async (bench) => {
+        const topic = bench.topic({ maxAttempts: 3, backoff: { initialMs: 1_000, factor: 1, jitter: 0 } });
+        const queue = await bench.queue([topic]);
+        await bench.consume(queue, topic, () => Promise.reject(new Error('no')));
+
+        await queue.publish(topic, null);
+        await bench.time.eventually('it is dead', async () => (await letters(queue, topic)).length === 1);
+
+        const [letter] = await letters(queue, topic);
+        const { firstFailedAt = 0, lastFailedAt = 0 } = letter?.death ?? {};
+        assert.ok(lastFailedAt - firstFailedAt >= 2_000, `${lastFailedAt - firstFailedAt} ms lie between them`);
+      }),
       driverCase('a-letter-is-kept-as-it-was-buried', async (bench) => {
         const topic = await bench.declare();
         const body = new Uint8Array([0, 1, 2, 253, 254, 255]);

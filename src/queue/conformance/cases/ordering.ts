@@ -141,6 +141,25 @@ export const ordering: readonly Case[] = [
 
       assert.equal(most, 1);
     }),
+    queueCase('what-is-published-while-its-key-is-in-hand-waits-in-any-process', async (bench) => {
+      const topic = bench.topic({ ordering: 'key' });
+      const keys = many(16, (n) => `key ${n}`);
+      const [one, other] = [await bench.queue([topic]), await bench.queue([topic])];
+      const slow = gate();
+      const { seen } = await bench.consume(one, topic, () => slow.opened);
+      for (const key of keys) await one.publish(topic, null, { key });
+      await bench.time.eventually('one of each key is in hand', () => seen.length === keys.length);
+
+      // Half of the lanes may be its own from now on.
+      const { seen: seenByOther } = await bench.consume(other, topic);
+      for (const key of keys) await one.publish(topic, null, { key });
+      await bench.time.settle();
+      const early = seenByOther.length;
+      slow.open();
+      await bench.time.eventually('all have come', () => seen.length + seenByOther.length === 2 * keys.length);
+
+      assert.equal(early, 0);
+    }),
     driverCase(
       'what-waits-behind-a-lost-lease-is-not-handed-out-before-it',
       async (bench) => {

@@ -74,6 +74,31 @@ export const routing: readonly Case[] = [
     '6.3',
     'In a pattern `*` is one word (also an empty one) and `#` any number of words; an absent routing key has no words.',
     [
+      driverCase('a-star-is-one-word-and-a-hash-any-number', async (bench) => {
+        const all = [null, '', 'a', 'b', 'a.', '.b', 'a.b', 'a..b', 'a.x.b', 'a.b.c'];
+        // Written out: a backend may use our own matcher, and both would be wrong together.
+        const accepted: readonly (readonly [pattern: string, keys: readonly (string | null)[]])[] = [
+          ['*', ['a', 'b']],
+          ['a.*', ['a.', 'a.b']],
+          ['*.b', ['.b', 'a.b']],
+          ['a.*.b', ['a..b', 'a.x.b']],
+          ['a.#', ['a', 'a.', 'a.b', 'a..b', 'a.x.b', 'a.b.c']],
+          ['#.b', ['b', '.b', 'a.b', 'a..b', 'a.x.b']],
+          ['#', all],
+        ];
+        const topic = await bench.declare({
+          groups: accepted.map(([pattern], n) => ({ name: `g${n}`, patterns: [pattern] })),
+        });
+
+        await bench.send(...all.map((routingKey) => bench.entry(topic, `key ${routingKey}`, { routingKey })));
+
+        for (const [n, [pattern, keys]] of accepted.entries())
+          assert.deepEqual(
+            sorted(await bench.drain(await bench.subscribe(topic, { group: `g${n}` }))),
+            sorted(keys.map((key) => `key ${key}`)),
+            `pattern ${pattern}`,
+          );
+      }),
       driverCase('the-backend-matches-patterns-as-the-contract-does', async (bench) => {
         const groups = patterns.map((pattern, n) => ({ name: `g${n}`, patterns: [pattern] }));
         const topic = await bench.declare({ groups });
