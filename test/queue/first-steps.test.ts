@@ -21,7 +21,15 @@ describe('the first steps', () => {
     await queue.publish(greetings, { name: 'poison' });
     await clock.advance(60_000);
 
-    expect(seen).toEqual(['Ada 1 at 0', 'poison 1 at 0', 'flaky 1 at 250', 'flaky 2 at 1250', 'flaky 3 at 3250', 'flaky 4 at 7250', 'flaky 5 at 15250']);
+    expect(seen).toEqual([
+      'Ada 1 at 0',
+      'poison 1 at 0',
+      'flaky 1 at 250',
+      'flaky 2 at 1250',
+      'flaky 3 at 3250',
+      'flaky 4 at 7250',
+      'flaky 5 at 15250',
+    ]);
     const { letters } = await queue.admin.deadLetters(greetings).list();
     expect(letters.map(({ death }) => [death?.cause, death?.reason, death?.attempt])).toEqual([
       ['rejected', 'no', 1],
