@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { sleep, systemClock } from '../../clock.js';
 import {
   type Capabilities,
   type Counts,
@@ -123,7 +124,7 @@ export class Scene {
   async openReader(client: number, group: Group): Promise<void> {
     const number = ++this.#readersEver;
     const lost = new Set<Receipt>();
-    const subscription = await this.time.until(
+    const subscription = await this.until(
       this.#driver(client).subscribe({
         topic: this.#topic(group.topic),
         group: group.name,
@@ -141,7 +142,7 @@ export class Scene {
   }
 
   async closeReader(reader: Reader): Promise<void> {
-    await this.time.until(reader.subscription.close());
+    await this.until(reader.subscription.close());
     this.#forget(reader);
   }
 
@@ -192,9 +193,9 @@ export class Scene {
   async publishToWaiting(reader: Reader, entry: Entry): Promise<void> {
     const from = this.time.now();
     const receiving = reader.subscription.receive(1, 10_000);
-    await this.time.settle();
+    await this.time.pass(this.time.isVirtual ? 0 : 5);
     await this.send([entry]);
-    const received = await this.time.until(receiving);
+    const received = await this.until(receiving);
     const took = this.#admit(reader, 1, received, { from, to: this.time.now() });
     assert.equal(took, 1, `${nameOf(reader.group)}: what was published did not reach a waiting reader`);
   }
@@ -319,7 +320,7 @@ export class Scene {
 
   async checkDepth(group: Group): Promise<void> {
     const look = async (): Promise<string | null> => {
-      const depth = await this.time.until(this.#driver(0).admin.depth(this.#topic(group.topic), group.name));
+      const depth = await this.until(this.#driver(0).admin.depth(this.#topic(group.topic), group.name));
       const now = this.#now();
       this.reference.expire(now);
       const inHand = group.copies.filter(({ hold }) => hold !== null).length;
@@ -357,7 +358,7 @@ export class Scene {
     const letters: unknown[] = [];
     let cursor: string | null = null;
     do {
-      const page: LetterList = await this.time.until(admin.letters(this.#box(group), { limit: 2, cursor }));
+      const page: LetterList = await this.until(admin.letters(this.#box(group), { limit: 2, cursor }));
       assert.ok(
         page.total === null || page.total === group.letters.length,
         `${nameOf(group)} miscounts its dead letters`,
@@ -379,7 +380,7 @@ export class Scene {
 
   async purge(group: Group, which: number | 'all'): Promise<void> {
     const ids = this.#idsOf(group, which);
-    const count = await this.time.until(this.#driver(0).admin.purge(this.#box(group), ids));
+    const count = await this.until(this.#driver(0).admin.purge(this.#box(group), ids));
     assert.equal(count, takeLetters(group, ids).length, `${nameOf(group)}: purge answered another number`);
   }
 
@@ -408,18 +409,22 @@ export class Scene {
       await this.closeReader(reader);
       await this.checkDepth(group);
       await this.checkLetters(group);
-      await this.purge(group, 'all');
+      await this.until(this.#driver(0).admin.removeGroup(this.#topic(group.topic), group.name));
     }
   }
 
   async close(): Promise<void> {
-    for (const driver of this.#drivers) await this.time.until(driver.close()).catch(() => {});
+    for (const driver of this.#drivers) await this.until(driver.close()).catch(() => {});
   }
 
   /** The nearest delay that the backend can keep exactly. */
   delay(ms: number): number {
     const { resolutionMs } = this.capabilities.delay;
     return Math.ceil(ms / resolutionMs) * resolutionMs;
+  }
+
+  until<T>(call: Promise<T>, withinMs?: number): Promise<T> {
+    return settled(this.time, call, withinMs);
   }
 
   /** What may be refused as a whole: elsewhere a part of an outbox may have left when the rest is refused. */
@@ -554,7 +559,7 @@ export class Scene {
       maxRedeliveries: 1_000,
       expectedDelaysMs: [],
     }));
-    await this.time.until(this.#driver(0).declare({ topics }, { mode: 'assert', change: false }));
+    await this.until(this.#driver(0).declare({ topics }, { mode: 'assert', change: false }));
   }
 
   #forget(reader: Reader): void {
@@ -565,7 +570,7 @@ export class Scene {
   async #during<T>(call: () => Promise<T>, withinMs?: number): Promise<[T, Moment]> {
     this.reference.expire(this.#now());
     const from = this.time.now();
-    const answer = await this.time.until(call(), withinMs);
+    const answer = await this.until(call(), withinMs);
     return [answer, { from, to: this.time.now() }];
   }
 
@@ -608,8 +613,18 @@ export interface Planned {
 
 async function opened(harness: Harness, time: Time): Promise<Driver> {
   const driver = await harness.client();
-  await time.until(driver.open({ logger: silentLogger, emit: () => {} }));
+  await settled(time, driver.open({ logger: silentLogger, emit: () => {} }));
   return driver;
+}
+
+/** Time that goes by itself is only waited for where it must be: a look now and then would cost more than most calls. */
+async function settled<T>(time: Time, call: Promise<T>, withinMs = 60_000): Promise<T> {
+  if (time.isVirtual) return time.until(call, withinMs);
+  const answered = new AbortController();
+  const late = sleep(systemClock, withinMs + 10 * time.lateMs, answered.signal).then(() => {
+    throw new Error(`a call was not answered within ${withinMs} ms`);
+  });
+  return Promise.race([call, late]).finally(() => answered.abort());
 }
 
 function takeLetters(group: Group, ids: readonly string[] | 'all'): Group['letters'] {
