@@ -4,6 +4,20 @@ export const portableMutants: Species = {
   title: 'portable layer',
   mutants: [
     {
+      name: 'lets `*` match two words',
+      file: 'pattern.ts',
+      find: "if (pattern[p] === '#') {",
+      replace: "if (pattern[p] === '#' || pattern[p] === '*') {",
+      killedBy: ['a-star-is-one-word-and-a-hash-any-number'],
+    },
+    {
+      name: 'lets `*` match no empty word',
+      file: 'pattern.ts',
+      find: "(pattern[p] === '*' ||",
+      replace: "((pattern[p] === '*' && key[k] !== '') ||",
+      killedBy: ['a-star-is-one-word-and-a-hash-any-number'],
+    },
+    {
       name: 'limits crash loops one too early',
       file: 'reader.ts',
       find: 'received.redeliveries > this.topic.maxRedeliveries',
@@ -15,14 +29,11 @@ export const portableMutants: Species = {
       ],
     },
     {
-      name: 'limits crash loops one too late',
-      file: 'reader.ts',
-      find: 'received.redeliveries > this.topic.maxRedeliveries',
-      replace: 'received.redeliveries > this.topic.maxRedeliveries + 1',
-      killedBy: [
-        'a-message-that-always-kills-its-process-is-a-dead-letter-in-the-end',
-        'a-crash-loop-in-one-group-takes-nothing-from-another',
-      ],
+      name: 'starts a suspect beside others',
+      file: 'held.ts',
+      find: 'if (this.#started.length > 0) return undefined;',
+      replace: '',
+      killedBy: ['a-suspect-waits-until-what-came-with-it-has-ended'],
     },
     {
       name: 'suspects nobody',
@@ -33,6 +44,7 @@ export const portableMutants: Species = {
         'one-killer-among-64-held-messages-ends-as-exactly-one-dead-letter-on-unordered-topics',
         'one-killer-among-64-held-messages-ends-as-exactly-one-dead-letter-on-ordered-topics',
         'what-was-redelivered-more-than-twice-is-started-alone',
+        'a-suspect-waits-until-what-came-with-it-has-ended',
       ],
     },
     {
@@ -45,6 +57,7 @@ export const portableMutants: Species = {
         'each-retry-waits-for-its-step-of-the-back-off',
         'jitter-stays-within-its-share',
         'a-dead-letter-says-what-and-why-and-keeps-the-message',
+        'the-first-failure-of-many-is-the-first-failure-time',
         'the-key-of-a-handler-that-ran-out-of-time-waits-until-it-has-returned',
         'the-life-of-a-message-is-told-in-order',
         'a-handler-that-fails-is-told-with-its-error',
@@ -96,26 +109,7 @@ export const portableMutants: Species = {
         'no-body-and-no-raw-text-of-a-client-library-is-logged-or-told',
         'the-life-of-a-message-is-told-in-order',
         'the-events-count-what-happened',
-        'five-attempts-with-the-default-back-off',
-      ],
-    },
-    {
-      name: 'buries one attempt early',
-      file: 'verdict.ts',
-      find: 'counts.attempt >= topic.maxAttempts',
-      replace: 'counts.attempt >= topic.maxAttempts - 1',
-      killedBy: [
-        'a-handler-that-throws-nacks-also-when-it-throws-at-once-or-rejects',
-        'the-nack-of-the-last-attempt-makes-a-dead-letter-with-its-reason',
-        'a-handler-whose-outbox-nobody-accepts-has-failed',
-        'exactly-max-attempts-over-three-consumers-and-a-restart',
-        'each-retry-waits-for-its-step-of-the-back-off',
-        'a-dead-letter-says-what-and-why-and-keeps-the-message',
-        'a-redriven-message-that-fails-again-is-dead-again-after-all-its-attempts',
-        'a-handler-that-takes-too-long-has-failed',
-        'no-body-and-no-raw-text-of-a-client-library-is-logged-or-told',
-        'the-life-of-a-message-is-told-in-order',
-        'the-events-count-what-happened',
+        'a-logger-that-throws-changes-nothing',
         'five-attempts-with-the-default-back-off',
       ],
     },
@@ -149,6 +143,13 @@ export const portableMutants: Species = {
         'a-handler-may-settle-by-itself',
         'the-life-of-a-message-is-told-in-order',
       ],
+    },
+    {
+      name: 'forgets when it first failed',
+      file: 'verdict.ts',
+      find: 'firstFailedAt: counts.firstFailedAt ?? now',
+      replace: 'firstFailedAt: now',
+      killedBy: ['the-first-failure-of-many-is-the-first-failure-time'],
     },
     {
       name: 'retries a PermanentError',
@@ -234,6 +235,14 @@ export const portableMutants: Species = {
       ],
     },
     {
+      name: 'does not give back at close',
+      file: 'reader.ts',
+      find: `this.#giveBack(this.#held.allUnstarted());
+    await this.#settled`,
+      replace: 'await this.#settled',
+      killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
+    },
+    {
       name: 'does not extend leases',
       file: 'keeper.ts',
       find: 'if (automatic) this.#extendAt',
@@ -243,6 +252,7 @@ export const portableMutants: Species = {
         'a-handler-that-takes-longer-than-the-lease-is-not-disturbed',
         'what-waits-unstarted-keeps-its-lease-too',
         'an-extension-by-hand-keeps-the-lease-for-so-long',
+        'an-extension-that-fails-is-tried-again-in-time',
         'an-ack-that-comes-too-late-is-lease-lost-and-the-newer-holder-keeps-it',
         'the-signal-is-aborted-when-the-lease-is-lost',
         'the-signal-is-aborted-when-an-extension-is-answered-lost',
@@ -289,6 +299,7 @@ export const portableMutants: Species = {
         'the-signal-is-aborted-when-the-lease-is-lost',
         'the-signal-is-aborted-when-an-extension-fails-until-the-lease-has-ended',
         'an-extension-that-hangs-keeps-nothing-from-going-on',
+        'a-suspect-waits-until-what-came-with-it-has-ended',
       ],
     },
     {
@@ -306,6 +317,14 @@ export const portableMutants: Species = {
       killedBy: ['a-handler-that-takes-too-long-has-failed'],
     },
     {
+      name: 'lets the time of a handler count for nothing',
+      file: 'consumer.ts',
+      find: `if (ordered) this.#failed(delivery, error);
+    return false;`,
+      replace: 'return true;',
+      killedBy: ['the-time-out-of-a-handler-that-returns-later-is-a-failure-all-the-same'],
+    },
+    {
       name: 'exceeds the concurrency',
       file: 'consumer.ts',
       find: 'this.#running < this.#options.concurrency',
@@ -314,6 +333,7 @@ export const portableMutants: Species = {
         'as-many-handlers-run-as-concurrency-says-and-never-more',
         'what-nobody-starts-for-ten-minutes-goes-to-others',
         'a-clean-stop-gives-back-what-was-not-started',
+        'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
         'nothing-is-started-once-a-close-has-begun',
         'what-is-given-back-is-told',
         'a-consumer-works-on-sixteen-at-once-and-holds-256',
@@ -367,6 +387,13 @@ export const portableMutants: Species = {
       killedBy: ['a-message-of-a-newer-release-is-left-and-its-neighbours-flow'],
     },
     {
+      name: 'rounds delays down',
+      file: 'outgoing.ts',
+      find: 'Math.ceil(delayMs / delay.resolutionMs)',
+      replace: 'Math.floor(delayMs / delay.resolutionMs)',
+      killedBy: ['a-fraction-of-the-resolution-is-rounded-up'],
+    },
+    {
       name: 'rounds delays to seconds',
       file: 'outgoing.ts',
       find: 'Math.ceil(delayMs / delay.resolutionMs) * delay.resolutionMs',
@@ -374,6 +401,7 @@ export const portableMutants: Species = {
       killedBy: [
         'the-wrong-clock-of-a-publisher-and-a-consumer-changes-no-delay',
         'publish-after-waits-for-its-delay',
+        'a-fraction-of-the-resolution-is-rounded-up',
         'what-fell-due-while-nobody-ran-is-there-at-the-start',
         'a-delayed-publish-and-an-entry-of-an-outbox-use-keys-too',
         'a-batch-and-delays-within-a-transaction-keep-order-and-wait',
@@ -389,17 +417,6 @@ export const portableMutants: Species = {
       file: 'outgoing.ts',
       find: 'if (delayMs > delay.maxMs) {',
       replace: 'if (delayMs > delay.maxMs * 2) {',
-      killedBy: [
-        'a-delay-that-cannot-be-is-refused-and-nothing-is-stored',
-        'a-delay-that-cannot-be-is-refused-and-the-delivery-is-still-held',
-      ],
-    },
-    {
-      name: 'cuts a delay at the maximum',
-      file: 'outgoing.ts',
-      find: 'if (delayMs > delay.maxMs) {',
-      replace: `if (delayMs > delay.maxMs) return delay.maxMs;
-  if (delayMs > delay.maxMs) {`,
       killedBy: [
         'a-delay-that-cannot-be-is-refused-and-nothing-is-stored',
         'a-delay-that-cannot-be-is-refused-and-the-delivery-is-still-held',
@@ -450,13 +467,6 @@ export const portableMutants: Species = {
       file: 'dead-letter.ts',
       find: 'const maxStackBytes = 4_096;',
       replace: 'const maxStackBytes = 40_960_000;',
-      killedBy: ['a-giant-error-is-cut-and-the-letter-is-written'],
-    },
-    {
-      name: 'cuts no reason',
-      file: 'dead-letter.ts',
-      find: 'const maxTextBytes = 1_024;',
-      replace: 'const maxTextBytes = 40_960_000;',
       killedBy: ['a-giant-error-is-cut-and-the-letter-is-written'],
     },
     {
@@ -526,24 +536,6 @@ export const portableMutants: Species = {
       find: "reject(aborted(operation, state === 'under-way'))",
       replace: 'reject(aborted(operation, false))',
       killedBy: ['aborting-a-publish-that-is-under-way-says-that-its-outcome-is-unknown'],
-    },
-    {
-      name: 'lets a header be lost',
-      file: 'outgoing.ts',
-      find: 'return copy;',
-      replace: 'return noHeaders;',
-      killedBy: [
-        'a-hundred-messages-arrive-as-they-were-published',
-        'the-object-that-was-published-may-be-changed-at-once',
-        'odd-headers-come-out-as-they-went-in',
-        'two-hundred-headers-of-32-kib-come-out-as-they-went-in',
-        'everything-about-a-message-is-kept-through-its-delay',
-        'what-a-handler-does-to-its-copy-is-not-seen-by-the-next-attempt-or-another-group',
-        'a-nack-comes-again-as-the-next-attempt-after-its-delay',
-        'what-is-in-the-outbox-leaves-with-the-ack',
-        'a-dead-letter-says-what-and-why-and-keeps-the-message',
-        'one-some-or-all-are-redriven-with-fresh-counts',
-      ],
     },
     {
       name: 'lets the unreadable stop its neighbours',
@@ -622,6 +614,7 @@ export const portableMutants: Species = {
         'what-nobody-starts-for-ten-minutes-goes-to-others',
         'a-handler-that-takes-longer-than-the-lease-is-not-disturbed',
         'what-waits-unstarted-keeps-its-lease-too',
+        'an-extension-that-fails-is-tried-again-in-time',
         'the-signal-is-aborted-when-an-extension-is-answered-lost',
         'a-lease-is-extended-three-times-in-its-time',
       ],
@@ -635,8 +628,16 @@ export const portableMutants: Species = {
         'what-nobody-starts-for-ten-minutes-goes-to-others',
         'a-handler-that-takes-longer-than-the-lease-is-not-disturbed',
         'what-waits-unstarted-keeps-its-lease-too',
+        'an-extension-that-fails-is-tried-again-in-time',
         'a-lease-is-extended-three-times-in-its-time',
       ],
+    },
+    {
+      name: 'gives up extending after a failure',
+      file: 'keeper.ts',
+      find: 'this.#extendAt = clock.now() + Math.min(extensionRetryMs, lease.ms / extensionsPerLease);',
+      replace: 'this.#extendAt = Number.POSITIVE_INFINITY;',
+      killedBy: ['an-extension-that-fails-is-tried-again-in-time'],
     },
     {
       name: 'lets the outbox survive a nack',
@@ -654,6 +655,21 @@ export const portableMutants: Species = {
       replace: `    if (reason.code !== 'aborted') this.abort(reason);
     return true;`,
       killedBy: ['at-the-deadline-of-a-close-the-signal-is-aborted-and-the-message-comes-again'],
+    },
+    {
+      name: 'sends out of turn when a schema takes long',
+      file: 'publisher.ts',
+      find: 'const transmitted = (this.#turn ?? Promise.resolve()).then(() => checked).then(transmit);',
+      replace: 'const transmitted = checked.then(transmit);',
+      killedBy: ['a-body-that-takes-long-to-check-is-not-overtaken-by-a-later-one-of-its-key'],
+    },
+    {
+      name: 'gives nothing back again that it is handed while it closes',
+      file: 'reader.ts',
+      find: `if (this.#handingOver) this.#giveBack(this.#held.allUnstarted());
+    else if`,
+      replace: 'if',
+      killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
     },
   ],
 };
