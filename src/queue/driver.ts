@@ -24,6 +24,8 @@ export { sleep, systemClock } from './clock.js';
 export type { QueueErrorCode } from './errors.js';
 export type { Logger } from './logger.js';
 export { matches } from './pattern.js';
+export { Refusal } from './refusal.js';
+export { topologyDifferences } from './topology-differences.js';
 
 /** One backend, seen by one client. A driver object is opened once and closed once; reopening means making a new one. */
 export interface Driver {
@@ -417,22 +419,4 @@ export interface Classification {
   readonly retryable: boolean;
   /** Whether the call may have taken effect all the same. */
   readonly outcomeUnknown: boolean;
-}
-
-/**
- * The driver itself says no, knowing why: nothing was changed. Not retryable, except `conflict`,
- * `unavailable` and `resource-exhausted`. The portable layer does not ask `classify` about these.
- */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
-
-  constructor(
-    readonly code: QueueErrorCode,
-    /** Subject and what is wrong: `topic "jobs" has no group "audit"`. */
-    subject: string,
-    /** What the user can do: `declare it in the topic's groups`. */
-    readonly remedy: string,
-  ) {
-    super(subject);
-  }
 }
