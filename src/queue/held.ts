@@ -58,6 +58,13 @@ export class Held<Entry extends Holdable> {
     return this.#suspects.length > 0 || this.#alone !== null;
   }
 
+  /** The suspect that `take` would start now: who can, gives all others back first. Null while it would start something else, or nothing. */
+  get nextAlone(): Entry | null {
+    if (this.#alone !== null || this.#started.length > 0) return null;
+    const suspect = this.#firstSuspect();
+    return suspect === null || this.#readyBefore(suspect) >= 0 ? null : suspect;
+  }
+
   /** Adds what was received together. */
   add(entries: readonly Entry[]): void {
     const arrival = ++this.#arrivals;
@@ -70,7 +77,8 @@ export class Held<Entry extends Holdable> {
   /** The next one to start, or null while there is none. */
   take(): Entry | null {
     if (this.#alone !== null) return null;
-    const entry = this.#suspects.length === 0 ? this.#ready.shift() : this.#takeBesideSuspects();
+    const suspect = this.#firstSuspect();
+    const entry = suspect === null ? this.#ready.shift() : this.#takeBeside(suspect);
     if (entry === undefined) return null;
     entry.slot = this.#started.push(entry) - 1;
     return entry;
@@ -111,10 +119,18 @@ export class Held<Entry extends Holdable> {
     return [...this.#started];
   }
 
-  #takeBesideSuspects(): Entry | undefined {
-    const suspect = this.#suspects.reduce((first, other) => (goesBefore(other, first) ? other : first));
-    // Not only the first: what waited behind its key stands behind what came later.
-    const before = this.#ready.findIndex(({ arrival }) => arrival <= suspect.arrival);
+  #firstSuspect(): Entry | null {
+    if (this.#suspects.length === 0) return null;
+    return this.#suspects.reduce((first, other) => (goesBefore(other, first) ? other : first));
+  }
+
+  /** Where the first stands that came with the suspect or before it. Not only at the front: what waited behind its key stands behind what came later. */
+  #readyBefore(suspect: Entry): number {
+    return this.#ready.findIndex(({ arrival }) => arrival <= suspect.arrival);
+  }
+
+  #takeBeside(suspect: Entry): Entry | undefined {
+    const before = this.#readyBefore(suspect);
     if (before >= 0) return this.#ready.splice(before, 1)[0];
     if (this.#started.length > 0) return undefined;
     takeOut(this.#suspects, suspect);
@@ -147,8 +163,12 @@ export class Held<Entry extends Holdable> {
   }
 
   #makeReady(entry: Entry): void {
-    (entry.redeliveries > suspectAfterRedeliveries ? this.#suspects : this.#ready).push(entry);
+    (isSuspect(entry) ? this.#suspects : this.#ready).push(entry);
   }
+}
+
+export function isSuspect({ redeliveries }: Pick<Holdable, 'redeliveries'>): boolean {
+  return redeliveries > suspectAfterRedeliveries;
 }
 
 /**

@@ -10,7 +10,7 @@ import { type DriverSubscription, type Received, Refusal, type Settlement, type 
 import { QueueError } from './errors.js';
 import { classifyWith, wrapError, wrapFailure } from './failure.js';
 import { buryingSends } from './funeral.js';
-import { Held } from './held.js';
+import { Held, isSuspect } from './held.js';
 import { Keeper } from './keeper.js';
 import { idOf, type Message } from './message.js';
 import { callDeadlineMs, lastAnswersMs } from './sender.js';
@@ -59,6 +59,8 @@ export class Reader implements Holder {
   #overfed = false;
   /** A close gives back all that is left. A `receive` still pending then may be handed the same again: that goes back as well. */
   #handingOver = false;
+  /** Whether the last that was received brought suspects. */
+  #suspectsCome = false;
   #onEmpty: (() => void)[] = [];
   /** What the driver said is lost. It may say so before what it handed out was admitted: a promise takes a turn, a schema longer. */
   readonly #gone = new WeakSet<object>();
@@ -115,7 +117,7 @@ export class Reader implements Holder {
   /** The next delivery to work on, or null while there is none. */
   take(): Delivery | null {
     if (this.stopping) return null;
-    const delivery = this.#held.take();
+    const delivery = this.#clearsTheWay() ? null : this.#held.take();
     this.#hungry = delivery === null;
     if (this.#held.unstarted === 0 || this.#overfed) {
       this.#overfed = false;
@@ -128,6 +130,18 @@ export class Reader implements Holder {
       events.emit('delivered', { ...this.#about(delivery), attempt, postpones, redeliveries });
     }
     return delivery;
+  }
+
+  /**
+   * Before a suspect is started, everything else goes back and every answer has come, where giving back is not
+   * counted: a suspect that kills the process is then counted alone, however many killers there are. Where it is
+   * counted, the order in which `Held` starts suspects must do.
+   */
+  #clearsTheWay(): boolean {
+    const suspect = this.context.driver.capabilities.countsGiveBack ? null : this.#held.nextAlone;
+    if (suspect === null) return false;
+    this.#giveBack(this.#held.allUnstarted().filter((delivery) => delivery !== suspect));
+    return this.#settles.size > 0;
   }
 
   settle(delivery: Delivery, verb: Verb, settlement: Settlement): Promise<void> {
@@ -344,7 +358,8 @@ export class Reader implements Holder {
    */
   #room(): number {
     if (this.#held.holdsSuspect || this.#overfed) return 0;
-    const { prefetch } = this.#options;
+    // One by one while suspects come: the others would only be given back.
+    const prefetch = this.#suspectsCome ? 1 : this.#options.prefetch;
     const free = prefetch - this.size;
     return free >= prefetch / 4 || this.#held.unstarted === 0 ? Math.max(0, free) : 0;
   }
@@ -388,6 +403,7 @@ export class Reader implements Holder {
     }
     const ours = arrived.filter((delivery) => !this.#gone.has(delivery.received.receipt));
     this.#held.add(ours);
+    this.#suspectsCome = ours.some(isSuspect);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
     this.#keeper?.watch(ours);
     if (this.#handingOver) this.#giveBack(this.#held.allUnstarted());
@@ -456,6 +472,7 @@ export class Reader implements Holder {
   }
 
   #giveBack(deliveries: readonly Delivery[]): void {
+    if (deliveries.length === 0) return;
     for (const delivery of deliveries) {
       if (!this.#held.remove(delivery)) continue;
       delivery.settled();

@@ -115,6 +115,13 @@ export const crashLoops: readonly Case[] = [
         ),
       ),
       queueCase(
+        'three-killers-among-64-held-messages-end-as-three-dead-letters',
+        (bench) => killersAmong(bench, bench.topic(), ['m0', 'm31', 'm63']),
+        'killSubscriber',
+        'countsRedeliveries',
+        'give-backs not counted',
+      ),
+      queueCase(
         'what-was-redelivered-more-than-twice-is-started-alone',
         async (bench) => {
           const topic = bench.topic();
