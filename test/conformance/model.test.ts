@@ -1,5 +1,6 @@
 import type { Driver } from 'signalbox';
-import { modelRun } from 'signalbox/conformance';
+import { faulty, type Harness, modelRun } from 'signalbox/conformance';
+import { type MemoryDriver, memory, memoryStore } from 'signalbox/memory';
 import { describe, expect, it } from 'vitest';
 import { loadFastCheck } from '../../src/queue/conformance/model/fast-check.js';
 import { memoryHarness } from './memory-harness.js';
@@ -47,7 +48,93 @@ describe('the model of a driver', () => {
   });
 });
 
+describe('the model of a queue', () => {
+  it('finds nothing in 1000 sequences on the memory driver', async () => {
+    const { failure, runs } = await modelRun({ harness: memoryHarness(), layer: 'queue', runs: 1_000 });
+
+    expect(failure?.report ?? null).toBeNull();
+    expect(runs).toBe(1_000);
+  }, 60_000);
+
+  it('finds nothing where calls fail and answers are lost that can be made good', async () => {
+    let faults = 0;
+    const wrap = (driver: Driver): Driver => {
+      const failing = faulty(driver, {
+        faults: [
+          { fault: 'lose-answer', of: 'send', probability: 0.2 },
+          { fault: 'fail', of: 'send', probability: 0.1 },
+          { fault: 'fail', of: 'subscribe', probability: 0.1 },
+          { fault: 'fail', of: 'receive', probability: 0.1 },
+          { fault: 'fail', of: 'settle', probability: 0.1 },
+          { fault: 'fail-entry', of: 'send', probability: 0.1 },
+          { fault: 'fail-entry', of: 'settle', probability: 0.1 },
+          { fault: 'fail', of: 'extend', probability: 0.1 },
+        ],
+      });
+      const { close } = failing;
+      failing.close = () => {
+        faults += failing.injected.length;
+        return close.call(failing);
+      };
+      return failing;
+    };
+
+    const { failure } = await modelRun({ harness: memoryHarness({ wrap }), layer: 'queue', runs: 300 });
+
+    expect(failure?.report ?? null).toBeNull();
+    expect(faults).toBeGreaterThan(1_000);
+  }, 60_000);
+
+  it.each([
+    'forgets the attempt at a nack',
+    'delivers a millisecond early',
+    'loses a message that is postponed',
+    'counts a give-back as a redelivery',
+    'redrives a letter twice',
+  ])('finds a driver that %s within 200 sequences', async (name) => {
+    const { failure } = await modelRun({
+      harness: memoryHarness({ wrap: mutant(name) }),
+      layer: 'queue',
+      runs: 200,
+      seed: 1,
+    });
+
+    expect(failure).not.toBeNull();
+    expect(failure?.commands.length).toBeLessThanOrEqual(10);
+  });
+
+  it('finds a driver that stores twice', async () => {
+    const wrap = (driver: Driver): Driver => faulty(driver, { faults: [{ fault: 'duplicate', probability: 0.1 }] });
+
+    const { failure } = await modelRun({ harness: memoryHarness({ wrap }), layer: 'queue', seed: 1 });
+
+    expect(failure?.report).toMatch(/owed no such message/);
+  });
+});
+
 describe('running a model', () => {
+  it('works on real time', async () => {
+    const store = memoryStore();
+    const drivers = new WeakMap<Driver, MemoryDriver>();
+    const harness: Harness = {
+      backend: 'memory',
+      version: 'on real time',
+      time: { kind: 'real', timeFactor: 1 },
+      client: () => {
+        const driver = memory({ store });
+        drivers.set(driver, driver);
+        return driver;
+      },
+      cutConnections: (driver) => drivers.get(driver)?.cut(),
+      killSubscriber: (driver) => drivers.get(driver)?.kill(),
+    };
+
+    for (const layer of ['driver', 'queue'] as const) {
+      const { failure } = await modelRun({ harness, layer, runs: 10 });
+      expect(failure?.report ?? null).toBeNull();
+    }
+  }, 60_000);
+
   it.each([
     ['no runs', { runs: 0 }, /runs: must be at least 1/],
     ['NaN', { seed: Number.NaN }, /seed: must be a whole number/],

@@ -4,6 +4,8 @@ import type { Harness } from '../harness.js';
 import { type Command, weighted } from './command.js';
 import { driverCommands } from './driver-commands.js';
 import { type FastCheck, loadFastCheck } from './fast-check.js';
+import { queueCommands } from './queue-commands.js';
+import { QueueScene } from './queue-scene.js';
 import { Scene } from './scene.js';
 
 export interface ModelRunOptions {
@@ -48,13 +50,15 @@ const optionsSchema = z.strictObject({
   replay: z.string().regex(replayPattern, 'must be what a failure printed').optional(),
 });
 
-/** What can go wrong is tried in sequences on `Subject`s, each made afresh. */
-interface Play<Subject extends object> {
-  readonly make: () => Promise<Subject>;
-  readonly commands: readonly Command<Subject>[];
+interface Subject {
   /** What must hold when all is over. */
-  readonly finish: (subject: Subject) => Promise<void>;
-  readonly close: (subject: Subject) => Promise<void>;
+  finish(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Play<S extends Subject> {
+  readonly make: () => Promise<S>;
+  readonly commands: readonly Command<S>[];
 }
 
 /**
@@ -69,18 +73,16 @@ export async function modelRun(options: ModelRunOptions): Promise<ModelRun> {
   const read = readOptions('run the model', optionsSchema, options);
   const fc = await loadFastCheck();
   const isVirtual = read.harness.time.kind === 'virtual';
-  return check(fc, read, {
-    make: () => Scene.make(read.harness),
-    commands: driverCommands(fc, isVirtual),
-    finish: (scene) => scene.finish(),
-    close: (scene) => scene.close(),
-  });
+  if (read.layer === 'queue') {
+    return check(fc, read, { make: () => QueueScene.make(read.harness), commands: queueCommands(fc, isVirtual) });
+  }
+  return check(fc, read, { make: () => Scene.make(read.harness), commands: driverCommands(fc, isVirtual) });
 }
 
-async function check<Subject extends object>(
+async function check<S extends Subject>(
   fc: FastCheck,
   { harness, runs, commands, seed, replay }: z.output<typeof optionsSchema>,
-  play: Play<Subject>,
+  play: Play<S>,
 ): Promise<ModelRun> {
   const [, seedOfReplay, path, replayPath] = replay === undefined ? [] : (replayPattern.exec(replay) ?? []);
   const maxCommands = commands ?? (harness.time.kind === 'virtual' ? 60 : 30);
@@ -93,9 +95,9 @@ async function check<Subject extends object>(
     const subject = await play.make();
     try {
       await fc.asyncModelRun(async () => ({ model: subject, real: subject }), sequence);
-      await play.finish(subject);
+      await subject.finish();
     } finally {
-      await play.close(subject);
+      await subject.close();
     }
   });
   const start = seedOfReplay === undefined ? seed : Number(seedOfReplay);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { sleep, systemClock } from '../../clock.js';
 import {
   type Capabilities,
   type Counts,
@@ -22,6 +21,7 @@ import { silentLogger } from '../../logger.js';
 import type { Harness } from '../harness.js';
 import { Time } from '../time.js';
 import { type Group, type Hold, later, type Moment, nameOf, Reference } from './reference.js';
+import { settled } from './settled.js';
 
 /** A message as a command describes it: small numbers, so that a failing run reads well. */
 export interface Entry {
@@ -43,7 +43,7 @@ export const groupsOfRoute = {
   none: [],
 } as const;
 
-const patterns = { west: ['eu.#', '*.fr'], pairs: ['*.*', 'eu'] } as const;
+export const patterns = { west: ['eu.#', '*.fr'], pairs: ['*.*', 'eu'] } as const;
 const lanes = 3;
 const clients = 2;
 const prefetch = 12;
@@ -615,16 +615,6 @@ async function opened(harness: Harness, time: Time): Promise<Driver> {
   const driver = await harness.client();
   await settled(time, driver.open({ logger: silentLogger, emit: () => {} }));
   return driver;
-}
-
-/** Time that goes by itself is only waited for where it must be: a look now and then would cost more than most calls. */
-async function settled<T>(time: Time, call: Promise<T>, withinMs = 60_000): Promise<T> {
-  if (time.isVirtual) return time.until(call, withinMs);
-  const answered = new AbortController();
-  const late = sleep(systemClock, withinMs + 10 * time.lateMs, answered.signal).then(() => {
-    throw new Error(`a call was not answered within ${withinMs} ms`);
-  });
-  return Promise.race([call, late]).finally(() => answered.abort());
 }
 
 function takeLetters(group: Group, ids: readonly string[] | 'all'): Group['letters'] {
