@@ -3,6 +3,7 @@ import { faulty, type Harness, modelRun } from 'signalbox/conformance';
 import { type MemoryDriver, memory, memoryStore } from 'signalbox/memory';
 import { describe, expect, it } from 'vitest';
 import { loadFastCheck } from '../../src/queue/conformance/model/fast-check.js';
+import { withoutLeases } from './faults-world.js';
 import { memoryHarness } from './memory-harness.js';
 import { driverMutants } from './model-mutants.js';
 
@@ -113,6 +114,18 @@ describe('the model of a queue', () => {
 });
 
 describe('running a model', () => {
+  it.each(['driver', 'queue'] as const)(
+    'works where the connection keeps what is held (%s)',
+    async (layer) => {
+      const harness = memoryHarness({ wrap: withoutLeases, leaseMs: 1e12 });
+
+      const { failure } = await modelRun({ harness, layer, runs: 300 });
+
+      expect(failure?.report ?? null).toBeNull();
+    },
+    60_000,
+  );
+
   it('works on real time', async () => {
     const store = memoryStore();
     const drivers = new WeakMap<Driver, MemoryDriver>();
