@@ -25,7 +25,7 @@ describe('a plan', () => {
       /faults\.0\.delayMs: must be/,
     ],
     ['a misspelt key', { faults: [{ fault: 'duplicate', probabilty: 0.5 }] }, /faults\.0: .*probabilty/],
-    ['a misspelt key of the plan', { fault: [], faults: [] }, /options: .*fault/],
+    ['a misspelt key of the plan', { fault: [], faults: [] }, /: .*"fault"/],
     ['a seed that is none', { seed: 1.5, faults: [] }, /seed: must be a whole number/],
     ['no faults', {}, /faults: must be an array/],
     ['a predicate that is none', { faults: [{ fault: 'duplicate', match: 'all' }] }, /match: must be a function/],
