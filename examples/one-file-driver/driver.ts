@@ -42,22 +42,17 @@ const fresh = { box: 'line', death: null, expiresAt: Number.POSITIVE_INFINITY, r
 const isOf = (copy: Copy, of: GroupName): boolean => copy.topic === of.topic && copy.group === of.group;
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
 
-function letterOf({ message, topic, group, death, dueAt }: Copy): q.Letter {
-  return { message: structuredClone(message), topic, group, death, buriedAt: dueAt };
-}
-
 /** The backend: what all clients share. */
 export class Shelf {
   readonly topics = new Map<string, q.TopicTopology>();
   readonly copies = new Set<Copy>();
-  news = new AbortController();
+  readonly alarms = new Set<AbortController>();
   #numbers = 0;
 
   constructor(readonly clock: q.Clock = systemClock) {}
 
   tell(): void {
-    this.news.abort();
-    this.news = new AbortController();
+    for (const alarm of this.alarms) alarm.abort();
   }
 
   add(copy: Omit<Copy, 'number'>): void {
@@ -128,7 +123,10 @@ class Reader implements q.DriverSubscription {
       const free = this.#free(shelf, line).slice(0, max);
       if (free.length > 0 || now >= untilMs) return free.map((copy) => this.#handOut(copy));
       const nextAt = line.find(({ dueAt }) => dueAt > now)?.dueAt ?? untilMs;
-      await sleep(shelf.clock, Math.min(untilMs, nextAt) - now, shelf.news.signal);
+      const alarm = new AbortController();
+      shelf.alarms.add(alarm);
+      await sleep(shelf.clock, Math.min(untilMs, nextAt) - now, alarm.signal);
+      shelf.alarms.delete(alarm);
     }
     return [];
   }
@@ -198,7 +196,6 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
   readonly classify = (): q.Classification => ({ code: 'internal', retryable: false, outcomeUnknown: true });
   readonly purge = async (box: q.LetterBox, ids: Ids): Promise<number> => this.#take(box, ids, () => true).length;
 
-  /** Where every verb begins. */
   get backend(): Shelf {
     if (this.#state === 'open') return this.shelf;
     throw new Refusal('closed', 'the driver is closed', 'make another one');
@@ -253,8 +250,8 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
   }
 
   async addGroup(topic: string, group: q.GroupTopology): Promise<void> {
-    const topics = [{ ...this.backend.demand(topic), groups: [group] }];
-    await this.declare({ topics }, { mode: 'assert', change: false });
+    const there = this.backend.demand(topic);
+    await this.declare({ topics: [{ ...there, groups: [group] }] }, { mode: 'assert', change: false });
   }
 
   async removeGroup(topic: string, group: string): Promise<void> {
@@ -280,7 +277,10 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
     const all = this.backend.letters(box);
     const page = all.filter(({ number }) => number > Number(cursor)).slice(0, limit);
     const next = page.at(-1) === all.at(-1) ? null : String(page.at(-1)?.number);
-    return { letters: page.map(letterOf), next, total: all.length };
+    const letters = page.map(({ message, topic, group, death, dueAt }): q.Letter => {
+      return { message: structuredClone(message), topic, group, death, buriedAt: dueAt };
+    });
+    return { letters, next, total: all.length };
   }
 
   async redrive(box: q.LetterBox, ids: Ids): Promise<number> {
