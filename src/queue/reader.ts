@@ -1,20 +1,21 @@
 import { setMaxListeners } from 'node:events';
 import { backoff } from './backoff.js';
-import { CallQueue, callBackoff, type Outcome } from './call-queue.js';
+import { callBackoff } from './call-queue.js';
 import { sleep } from './clock.js';
-import { decodeBody, messageFormat } from './codec.js';
 import type { QueueContext } from './context.js';
-import { type DeathFacts, deathOf } from './dead-letter.js';
+import type { DeathFacts } from './dead-letter.js';
 import { type HeldDelivery as Delivery, HeldDelivery, type Holder, type Verb } from './delivery.js';
-import { type DriverSubscription, type Received, Refusal, type Settlement, type SettleResult } from './driver.js';
+import { DeliveryReports } from './delivery-reports.js';
+import { type DriverSubscription, type Received, Refusal, type Settlement } from './driver.js';
 import { QueueError } from './errors.js';
-import { classifyWith, wrapError, wrapFailure } from './failure.js';
-import { buryingSends } from './funeral.js';
+import { wrapError } from './failure.js';
 import { Held, isSuspect } from './held.js';
 import { Keeper } from './keeper.js';
 import { idOf, type Message } from './message.js';
 import { callDeadlineMs, lastAnswersMs } from './sender.js';
+import { leaseLost, Settler } from './settler.js';
 import type { Topic } from './topic.js';
+import { type Unpacked, unpack } from './unpack.js';
 
 export interface ReaderOptions {
   readonly group: string;
@@ -31,8 +32,6 @@ const receiveWaitMs = 30_000;
 /** A message in a newer format is left alone this long, for somebody who can read it. */
 const newerFormatDelayMs = 5_000;
 
-type SettleAnswer = 'done' | 'lost';
-
 /**
  * One reader of one group: asks the driver for as much as there is room for, holds it, hands it out in the
  * right order, keeps its leases, brings settlements back. `consume` and `subscribe` are two faces of it.
@@ -44,7 +43,8 @@ export class Reader implements Holder {
   readonly consumer: string;
   readonly #options: ReaderOptions;
   readonly #held: Held<Delivery>;
-  readonly #settles: CallQueue<Settlement, SettleAnswer>;
+  readonly #reports: DeliveryReports;
+  readonly #settler: Settler;
   readonly #stopping = new AbortController();
   readonly #ended = new AbortController();
   #subscription: DriverSubscription | null = null;
@@ -75,16 +75,17 @@ export class Reader implements Holder {
     this.#options = options;
     setMaxListeners(0, this.#ended.signal); // one per handler that has a time limit
     this.#held = new Held(topic.ordering === 'key');
-    const { driver, clock, random } = context;
-    this.#settles = new CallQueue({
-      clock,
-      random,
-      call: (batch) => this.#callSettle(batch),
-      classify: classifyWith(driver),
-      orderOf: () => null,
-      maxBatch: driver.capabilities.limits.batch,
-      maxConcurrent: 1,
-      deadlineMs: callDeadlineMs,
+    this.#reports = new DeliveryReports(context, this.consumer);
+    this.#settler = new Settler({
+      context,
+      topic,
+      group: this.group,
+      consumer: this.consumer,
+      reports: this.#reports,
+      settle: (batch) => (this.#subscription as DriverSubscription).settle(batch),
+      onOver: (delivery) => this.#drop(delivery),
+      onLost: (delivery) => this.#lose(delivery),
+      onGivenBack: () => this.#wake(),
     });
   }
 
@@ -124,11 +125,7 @@ export class Reader implements Holder {
       this.#wakeReading?.();
     }
     if (delivery === null) return null;
-    const { events } = this.context;
-    if (events.heard('delivered')) {
-      const { attempt, postpones, redeliveries } = delivery;
-      events.emit('delivered', { ...this.#about(delivery), attempt, postpones, redeliveries });
-    }
+    this.#reports.delivered(delivery);
     return delivery;
   }
 
@@ -141,56 +138,15 @@ export class Reader implements Holder {
     const suspect = this.context.driver.capabilities.countsGiveBack ? null : this.#held.nextAlone;
     if (suspect === null) return false;
     this.#giveBack(this.#held.allUnstarted().filter((delivery) => delivery !== suspect));
-    return this.#settles.size > 0;
+    return this.#settler.size > 0;
   }
 
   settle(delivery: Delivery, verb: Verb, settlement: Settlement): Promise<void> {
-    return this.#callAndEnd(delivery, verb, settlement, () => {
-      const { events } = this.context;
-      if (events.heard('settled')) events.emit('settled', { ...this.#about(delivery), verb });
-      if (verb === 'nack' && settlement.kind === 'release' && events.heard('retried')) {
-        events.emit('retried', {
-          ...this.#about(delivery),
-          attempt: settlement.counts.attempt,
-          delayMs: settlement.delayMs,
-        });
-      }
-    });
+    return this.#settler.settle(delivery, verb, settlement);
   }
 
-  async bury(delivery: Delivery, verb: Verb, cause: DeathFacts['cause'], reason: unknown): Promise<void> {
-    const { attempt, postpones, redeliveries, received } = delivery;
-    const { firstFailedAt } = received.counts;
-    const now = this.context.clock.now();
-    const death = deathOf({
-      cause,
-      reason,
-      attempt,
-      postpones,
-      redeliveries,
-      firstFailedAt,
-      now,
-      origin: this.consumer,
-    });
-    const { letter, notice } = buryingSends(this.context, this.topic, this.group, delivery.received, death);
-    const { receipt } = received;
-    const outbox = notice === null ? [letter] : [letter, notice];
-    await this.#callAndEnd(delivery, verb, { kind: 'ack', receipt, outbox }).catch((error: unknown) => {
-      if (notice === null || delivery.state !== 'held') throw error;
-      // A notice is never an obstacle: its topic may be gone. The letter itself must not be lost for it.
-      const code = error instanceof QueueError ? error.code : 'internal';
-      this.context.logger.warn(
-        { ...this.#about(delivery), code },
-        'the notice of a dead letter was refused; burying without it',
-      );
-      delivery.beginSettling();
-      return this.#callAndEnd(delivery, verb, { kind: 'ack', receipt, outbox: [letter] });
-    });
-    this.context.logger.warn({ ...this.#about(delivery), cause, attempt }, 'dead letter');
-    const { events } = this.context;
-    if (events.heard('settled')) events.emit('settled', { ...this.#about(delivery), verb });
-    if (events.heard('dead-lettered'))
-      events.emit('dead-lettered', { ...this.#about(delivery), cause, reason: death.reason });
+  bury(delivery: Delivery, verb: Verb, cause: DeathFacts['cause'], reason: unknown): Promise<void> {
+    return this.#settler.bury(delivery, verb, cause, reason);
   }
 
   async extend(delivery: Delivery, ms: number): Promise<void> {
@@ -213,7 +169,7 @@ export class Reader implements Holder {
     }
     if (kept) return;
     this.#lose(delivery);
-    throw this.#leaseLost(operation);
+    throw leaseLost(operation, this.context.driver.name);
   }
 
   /** Stops holding a delivery that cannot be settled: it comes again when its lease or connection ends. */
@@ -256,7 +212,7 @@ export class Reader implements Holder {
     await this.#reading;
     // Once more: a subscription that was just being renewed.
     await this.#closeSubscription();
-    this.#settles.abandon('closed', undefined);
+    this.#settler.close();
     this.#ended.abort();
   }
 
@@ -275,7 +231,7 @@ export class Reader implements Holder {
 
   /** Until nothing started is left and its settlements are stored. */
   async #emptied(deadlineMs: number): Promise<void> {
-    if (deadlineMs === 0 || (this.#held.started === 0 && this.#settles.size === 0)) return;
+    if (deadlineMs === 0 || (this.#held.started === 0 && this.#settler.size === 0)) return;
     const deadline = new AbortController();
     const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
     await Promise.race([empty, sleep(this.context.clock, deadlineMs, deadline.signal)]);
@@ -285,7 +241,7 @@ export class Reader implements Holder {
   /** Until what is on its way to the backend was answered. */
   async #settled(withinMs: number): Promise<void> {
     const deadline = new AbortController();
-    await Promise.race([this.#settles.idle(), sleep(this.context.clock, withinMs, deadline.signal)]);
+    await Promise.race([this.#settler.idle(), sleep(this.context.clock, withinMs, deadline.signal)]);
     deadline.abort();
   }
 
@@ -395,11 +351,12 @@ export class Reader implements Holder {
     const receivedAt = this.context.clock.now();
     const arrived: Delivery[] = [];
     for (const one of received) {
-      const outcome = this.#unpack(one, receivedAt);
+      const looked = unpack(this.topic, one);
       // Asynchronous schemas keep the order of arrival: nothing is handed out before all have been read.
-      const { delivery, disposal } = outcome instanceof Promise ? await outcome : outcome;
-      if (disposal === null) arrived.push(delivery);
-      else void this.#dispose(delivery, disposal);
+      const unpacked = looked instanceof Promise ? await looked : looked;
+      const delivery = this.#hold(one, unpacked, receivedAt);
+      if (unpacked.kind === 'body') arrived.push(delivery);
+      else void this.#dispose(delivery, unpacked);
     }
     const ours = arrived.filter((delivery) => !this.#gone.has(delivery.received.receipt));
     this.#held.add(ours);
@@ -411,60 +368,26 @@ export class Reader implements Holder {
     else if (ours.length > 0) this.#options.onReady();
   }
 
+  #hold(received: Received, unpacked: Unpacked, receivedAt: number): Delivery {
+    const { topic, key, routingKey, headers, publishedAt } = received.message;
+    const body = unpacked.kind === 'body' ? unpacked.body : undefined;
+    const message: Message = { id: idOf(received.message), topic, key, routingKey, headers, body, publishedAt };
+    return new HeldDelivery(this, received, message, receivedAt);
+  }
+
   /** Settles what no handler should see. If even that fails, it is let go and comes again. */
-  async #dispose(delivery: Delivery, disposal: (delivery: Delivery) => Promise<unknown>): Promise<void> {
+  async #dispose(delivery: Delivery, unpacked: Exclude<Unpacked, { kind: 'body' }>): Promise<void> {
     this.#disposing.add(delivery);
     delivery.beginSettling();
     this.#keeper?.watch([delivery]);
     try {
-      await disposal(delivery);
+      if (unpacked.kind === 'newer-format') await this.#settler.leaveForOthers(delivery, newerFormatDelayMs);
+      else if (unpacked.kind === 'crash-loop') await this.bury(delivery, 'reject', 'crash-loop', 'crash-loop');
+      else await this.bury(delivery, 'reject', 'undecodable', unpacked.fault);
     } catch (error) {
-      const code = error instanceof QueueError ? error.code : 'internal';
-      this.context.logger.warn(
-        { ...this.#about(delivery), code },
-        'a message that cannot be handled could not be settled; it comes again',
-      );
+      this.#reports.notDisposed(delivery, error);
       this.#drop(delivery);
     }
-  }
-
-  /** Reads one message; `disposal` says what to do with one that no handler should see. */
-  #unpack(received: Received, receivedAt: number): Unpacked | Promise<Unpacked> {
-    const { message: stored } = received;
-    const unread = (): Delivery => this.#hold(received, undefined, receivedAt);
-    if (stored.format !== null && stored.format > messageFormat) {
-      return { delivery: unread(), disposal: (delivery) => this.#leaveForOthers(delivery) };
-    }
-    if (received.redeliveries > this.topic.maxRedeliveries) {
-      return { delivery: unread(), disposal: (delivery) => this.bury(delivery, 'reject', 'crash-loop', 'crash-loop') };
-    }
-    const decoded = decodeBody(this.topic, stored.body);
-    return decoded instanceof Promise
-      ? decoded.then((late) => this.#unpacked(received, late, receivedAt))
-      : this.#unpacked(received, decoded, receivedAt);
-  }
-
-  #unpacked(received: Received, decoded: Awaited<ReturnType<typeof decodeBody>>, receivedAt: number): Unpacked {
-    if ('body' in decoded) return { delivery: this.#hold(received, decoded.body, receivedAt), disposal: null };
-    const delivery = this.#hold(received, undefined, receivedAt);
-    return { delivery, disposal: (unreadable) => this.bury(unreadable, 'reject', 'undecodable', decoded.fault) };
-  }
-
-  #hold(received: Received, body: unknown, receivedAt: number): Delivery {
-    const { topic, key, routingKey, headers, publishedAt } = received.message;
-    const message: Message = { id: idOf(received.message), topic, key, routingKey, headers, body, publishedAt };
-    const delivery = new HeldDelivery(this, received, message, receivedAt);
-    return delivery;
-  }
-
-  /** Written by a newer release: back to the group unchanged, for a process that can read it. */
-  async #leaveForOthers(delivery: Delivery): Promise<void> {
-    const { receipt, counts } = delivery.received;
-    this.context.logger.warn(
-      { ...this.#about(delivery), format: delivery.received.message.format },
-      'left a message of a newer format for others',
-    );
-    await this.#callAndEnd(delivery, 'postpone', { kind: 'release', receipt, delayMs: newerFormatDelayMs, counts });
   }
 
   #all(): readonly Delivery[] {
@@ -473,68 +396,8 @@ export class Reader implements Holder {
 
   #giveBack(deliveries: readonly Delivery[]): void {
     if (deliveries.length === 0) return;
-    for (const delivery of deliveries) {
-      if (!this.#held.remove(delivery)) continue;
-      delivery.settled();
-      this.#settles.add(
-        { kind: 'give-back', receipt: delivery.received.receipt },
-        (answer) => {
-          if (answer === 'done' && this.context.events.heard('given-back'))
-            this.context.events.emit('given-back', this.#about(delivery));
-          this.#wake();
-        },
-        // It comes back by itself when its lease or connection ends.
-        () => this.#wake(),
-      );
-    }
+    for (const delivery of deliveries) if (this.#held.remove(delivery)) this.#settler.giveBack(delivery);
     this.#wake();
-  }
-
-  /** Brings a settlement to the backend and takes the delivery out of what is held, unless nothing was changed. */
-  #callAndEnd(delivery: Delivery, verb: Verb, settlement: Settlement, onDone?: () => void): Promise<void> {
-    const operation = (): string => `${verb} a delivery of "${this.topic.name}"`;
-    return new Promise((resolve, reject) => {
-      this.#settles.add(
-        settlement,
-        (answer, unknownBefore) => {
-          if (answer === 'done') {
-            delivery.settled();
-            // Before the next of its key starts: events tell things in their order.
-            onDone?.();
-            this.#drop(delivery);
-            resolve();
-          } else if (unknownBefore) {
-            // The first try may have done it and lost its answer: saying `lease-lost` could be false.
-            this.#forsake(delivery);
-            reject(this.#settleUnknown(delivery, operation()));
-          } else {
-            this.#lose(delivery);
-            reject(this.#leaseLost(operation()));
-          }
-        },
-        (failure) => {
-          const error = wrapFailure(operation(), this.context.driver.name, failure);
-          // The deadline passed: let it come again instead of holding it for ever.
-          if (failure.retryable || failure.outcomeUnknown || failure.code === 'closed') {
-            this.#forsake(delivery);
-            this.#tellSettleFailed(delivery, error);
-          } else {
-            delivery.unsettled();
-          }
-          reject(error);
-        },
-      );
-    });
-  }
-
-  #forsake(delivery: Delivery): void {
-    delivery.forsake();
-    this.#drop(delivery);
-  }
-
-  async #callSettle(batch: readonly Settlement[]): Promise<readonly Outcome<SettleAnswer>[]> {
-    const results = await (this.#subscription as DriverSubscription).settle(batch);
-    return results.map(outcomeOf);
   }
 
   #lostByDriver(receipts: readonly object[]): void {
@@ -547,11 +410,10 @@ export class Reader implements Holder {
   }
 
   #lose(delivery: Delivery): void {
-    if (!delivery.lose(this.#leaseLost(`keep a delivery of "${this.topic.name}"`))) return;
+    if (!delivery.lose(leaseLost(`keep a delivery of "${this.topic.name}"`, this.context.driver.name))) return;
     this.#held.remove(delivery);
     this.#drop(delivery);
-    this.context.logger.warn(this.#about(delivery), 'a delivery was lost; it comes again');
-    if (this.context.events.heard('lease-lost')) this.context.events.emit('lease-lost', this.#about(delivery));
+    this.#reports.lost(delivery);
   }
 
   /** The delivery is over, however it ended. */
@@ -568,48 +430,7 @@ export class Reader implements Holder {
       return;
     }
     this.#wakeReading?.();
-    if (this.#held.started > 0 || this.#settles.size > 0) return;
+    if (this.#held.started > 0 || this.#settler.size > 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
-
-  #about(delivery: Delivery): { topic: string; group: string; id: string; consumer: string } {
-    return { topic: this.topic.name, group: this.group, id: delivery.id, consumer: this.consumer };
-  }
-
-  #tellSettleFailed(delivery: Delivery, error: QueueError): void {
-    this.context.logger.warn(
-      { ...this.#about(delivery), code: error.code },
-      'a settlement did not reach the backend; the message comes again',
-    );
-    if (this.context.events.heard('settle-failed'))
-      this.context.events.emit('settle-failed', { ...this.#about(delivery), error });
-  }
-
-  #settleUnknown(delivery: Delivery, operation: string): QueueError {
-    const error = new QueueError(
-      `cannot ${operation}: an earlier try got no answer and now the delivery is no longer ours, so it took effect or the message comes again; make the handler idempotent`,
-      { code: 'unavailable', outcomeUnknown: true, backend: this.context.driver.name },
-    );
-    this.#tellSettleFailed(delivery, error);
-    return error;
-  }
-
-  #leaseLost(operation: string): QueueError {
-    return new QueueError(
-      `cannot ${operation}: its lease or connection was lost and the message comes again; nothing was changed`,
-      {
-        code: 'lease-lost',
-        backend: this.context.driver.name,
-      },
-    );
-  }
-}
-
-interface Unpacked {
-  readonly delivery: Delivery;
-  readonly disposal: ((delivery: Delivery) => Promise<unknown>) | null;
-}
-
-function outcomeOf(result: SettleResult): Outcome<SettleAnswer> {
-  return result.status === 'failed' ? { error: result.error } : { answer: result.status };
 }
