@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
+import { addConformance } from './commands/conformance.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addEnqueue } from './commands/enqueue.js';
@@ -37,7 +38,7 @@ export function makeProgram(io: CliIo, exitWith: (code: number) => void): Comman
     .addHelpText('after', '\nExample:\n  $ signalbox demo')
     .addHelpText('afterAll', exitCodesHelp());
   const cli: Cli = { io, exitWith };
-  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters]) add(program, cli);
+  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters, addConformance]) add(program, cli);
   failAsOneLine(program, 'signalbox', io);
   return program;
 }

@@ -11,6 +11,7 @@ const commands = [
   ['dead-letters', 'show'],
   ['dead-letters', 'redrive'],
   ['dead-letters', 'purge'],
+  ['conformance'],
 ];
 const enqueue = ['enqueue', '--repo-url', 'https://git.example.org/tern/compass.git', '--commit-sha', 'c1aecb3'];
 

@@ -397,7 +397,8 @@ async function comesAfter(
   const { resolutionMs } = bench.capabilities.delay;
   const startedAt = bench.time.now();
   await bench.time.until(driver.send([bench.entry(topic, `after ${delayMs}`, { delayMs })]));
-  await bench.nothing(reader, 0);
+  // Where time goes by itself, the look alone takes longer than the shortest of the delays.
+  if (bench.time.isVirtual) await bench.nothing(reader, 0);
 
   const received = await bench.time.until(reader.receive(1, delayMs + 5_000));
 
