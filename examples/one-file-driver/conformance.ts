@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { VirtualClock } from 'signalbox';
 import type { Harness } from 'signalbox/conformance';
 import { type Driver, freshCounts } from 'signalbox/driver';
@@ -28,7 +29,7 @@ export function shelfHarness(wrap: (driver: Driver) => Driver = (driver) => driv
       shelf.store({
         target: { kind: 'topic' },
         message: { id: null, topic, key: null, routingKey, headers: {}, body, publishedAt: null, format: null },
-        ...{ lane: 0, counts: freshCounts, delayMs: 0, nonce: '', unmatched: 'reject', dedup: null },
+        ...{ lane: 0, counts: freshCounts, delayMs: 0, nonce: randomUUID(), unmatched: 'reject', dedup: null },
       });
       shelf.tell();
     },
