@@ -22,12 +22,17 @@ import type { Logger } from './logger.js';
 export type { Clock } from './clock.js';
 export { sleep, systemClock } from './clock.js';
 export type { QueueErrorCode } from './errors.js';
+/** For what a driver's package says to users themselves, with no queue in between: making a driver, ending a transaction. */
+export { QueueError } from './errors.js';
 export type { Logger } from './logger.js';
 export { matches } from './pattern.js';
 export { Refusal } from './refusal.js';
 export { topologyDifferences } from './topology-differences.js';
 
-/** One backend, seen by one client. A driver object is opened once and closed once; reopening means making a new one. */
+/**
+ * One backend, seen by one client. A driver object is opened once and closed once; reopening means making a new
+ * one, and a second `open` rejects with an `invalid` refusal.
+ */
 export interface Driver {
   /** `memory`, `mysql`, `amqp`, `sqlite` …: appears in errors, logs, health and reports. */
   readonly name: string;
@@ -52,6 +57,7 @@ export interface Driver {
    * What exists and differs from what is asked is a `topology-mismatch` refusal naming the object, the
    * argument and both values, and nothing is changed, unless `change` is true and the difference can be
    * applied without losing a message. Groups that exist but are not named here (`addGroup`) are left alone.
+   * `topologyDifferences` finds all this out. `maxRedeliveries` and `expectedDelaysMs` are advice: take the newest.
    * Resolves when what was declared is durable.
    */
   declare(topology: Topology, options: DeclareOptions): Promise<DeclareReport>;
@@ -62,13 +68,14 @@ export interface Driver {
    *
    * - Entries of one topic and key become visible in the order of the batch: after an entry failed, for
    *   whatever reason, later ones of its key must not be stored (answer them `failed` as well, with a
-   *   retryable error: those that can be stored are sent again without the one that cannot).
+   *   retryable error: those that can be stored are sent again without the one that cannot). Entries without
+   *   a key are no line.
    * - `delayMs` counts from the moment of storing, on the backend's time; 0 is at once.
    * - A `nonce` seen before is a repeated send of the same call: store nothing, answer as the first time.
    *   Where a backend cannot recognise it, a repeated send is stored twice (at least once).
    *   Message ids are never looked at for this.
-   * - A topic that the backend does not know is a `not-found` refusal; no group matched, an `unroutable`
-   *   refusal, or `groups: 0` where the entry says `unmatched: 'discard'`.
+   * - A topic, or a target's group, that the backend does not know fails its entry with a `not-found` refusal;
+   *   no group matched, with an `unroutable` one, or is `groups: 0` where the entry says `unmatched: 'discard'`.
    * - `within` is a caller's own transaction: stored when that commits. Only where `capabilities.transactions`.
    */
   send(batch: readonly Send[], within?: unknown): Promise<readonly SendResult[]>;
@@ -109,7 +116,9 @@ export interface DriverSubscription {
    *   not wait behind messages published after its due time.
    * - On an ordered topic, lanes are shared out between the readers of the group; messages of a lane come
    *   in publish order, those given back or lost by a holder in their old place. With
-   *   `keyIsolation: 'full'` a key that has a message in hand, with anybody, is skipped.
+   *   `keyIsolation: 'full'` a key that has a message in hand, with anybody, is skipped, and nobody has to own
+   *   lanes for it. Messages without a key wait for none.
+   * - What is handed out is the reader's own: two groups, or two hand-outs, share no headers and no bytes.
    */
   receive(max: number, waitMs: number): Promise<readonly Received[]>;
 
@@ -141,7 +150,7 @@ export interface DriverLease {
 export interface SubscribeOptions {
   readonly topic: string;
   readonly group: string;
-  /** The most messages that this reader wants to hold at once; a backend that pushes must not exceed it. */
+  /** The most messages that this reader wants to hold at once; a backend that pushes must not exceed it, for one that is asked `max` says enough. */
   readonly prefetch: number;
   /** Unique per reader, for the backend's own tools: consumer tags, `claimed by` columns. */
   readonly consumer: string;
@@ -216,7 +225,7 @@ export interface Received {
   readonly receipt: Receipt;
   readonly message: StoredMessage;
   readonly counts: Counts;
-  /** Hand-outs without an answer since the last answer; 0 where the backend cannot count (`countsRedeliveries`: then 0 or 1). */
+  /** Hand-outs before this one without an answer since the last answer; 0 where the backend cannot count (`countsRedeliveries`: then 0 or 1). */
   readonly redeliveries: number;
 }
 
@@ -291,13 +300,13 @@ export interface DeclareReport {
 
 /** Each rejects with a `not-found` refusal for an unknown topic, and, but for `removeGroup`, for an unknown group. */
 export interface DriverAdmin {
-  /** What exists in the backend, declared in this process or not, sorted by name. */
+  /** What exists in the backend, declared in this process or not; topics, and the groups of each, sorted by name. */
   topics(): Promise<readonly TopicTopology[]>;
   /** Adding what exists with the same patterns changes nothing; with others, it is a `topology-mismatch`. */
   addGroup(topic: string, group: GroupTopology): Promise<void>;
   /**
    * Removes a group with what waits for it and its dead letters. What is delayed becomes a lost letter when
-   * it falls due. What is in hand is lost to its holder. Removing a group that does not exist changes nothing.
+   * it falls due, unless the group is back by then. What is in hand is lost to its holder. Removing a group that does not exist changes nothing.
    */
   removeGroup(topic: string, group: string): Promise<void>;
   depth(topic: string, group: string): Promise<Depth>;
@@ -329,12 +338,12 @@ export type LetterBox =
 
 export interface LetterPage {
   readonly limit: number;
-  /** `next` of the page before; null for the first. */
+  /** `next` of the page before; null for the first. It names a place: what leaves the box between two pages shifts nothing. */
   readonly cursor: string | null;
 }
 
 export interface LetterList {
-  /** Oldest first. Listing changes nothing and uses nothing up. */
+  /** Oldest first, without what has expired. Listing changes nothing and uses nothing up. */
   readonly letters: readonly Letter[];
   readonly next: string | null;
   /** How many the box holds in all; null where the backend cannot tell. */
