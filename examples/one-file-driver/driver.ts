@@ -42,6 +42,12 @@ const fresh = { box: 'line', death: null, expiresAt: Number.POSITIVE_INFINITY, r
 const isOf = (copy: Copy, of: GroupName): boolean => copy.topic === of.topic && copy.group === of.group;
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
 
+/** The first of each key of which nobody in the line has one. */
+function firstOfKeys(due: readonly Copy[], line: readonly Copy[]): readonly Copy[] {
+  const busy = new Set(line.filter(({ receipt }) => receipt !== null).map(({ message }) => message.key));
+  return due.filter(({ message: { key } }) => key === null || (!busy.has(key) && busy.add(key)));
+}
+
 /** The backend: what all clients share. */
 export class Shelf {
   readonly topics = new Map<string, q.TopicTopology>();
@@ -72,15 +78,13 @@ export class Shelf {
 
   /** In the order in which it falls due. */
   line(of: GroupName): readonly Copy[] {
-    return [...this.copies].filter((each) => each.box === 'line' && isOf(each, of)).sort((a, b) => a.dueAt - b.dueAt);
+    return [...this.copies].filter((it) => it.box === 'line' && isOf(it, of)).sort((a, b) => a.dueAt - b.dueAt);
   }
 
   letters(box: q.LetterBox): readonly Copy[] {
     if (box.kind === 'dead') this.demand(box.topic, box.group);
-    const letters = [...this.copies].filter(
-      (each) => each.box === box.kind && (box.kind === 'lost' || isOf(each, box)),
-    );
-    return letters.filter(({ dueAt, expiresAt }) => dueAt <= this.clock.now() && expiresAt > this.clock.now());
+    const all = [...this.copies].filter((it) => it.box === box.kind && (box.kind === 'lost' || isOf(it, box)));
+    return all.filter(({ dueAt, expiresAt }) => dueAt <= this.clock.now() && expiresAt > this.clock.now());
   }
 
   /** Which groups take it; throws why it cannot be stored. */
@@ -93,9 +97,8 @@ export class Shelf {
   }
 
   store(send: q.Send): q.SendResult {
-    const { target, counts, delayMs } = send;
+    const { target, message, counts, delayMs } = structuredClone(send);
     const groups = this.groupsFor(send);
-    const message = structuredClone(send.message);
     const dueAt = this.clock.now() + delayMs;
     const dead = target.kind === 'dead' ? ({ box: 'dead', death: target.death } as const) : null;
     const expiresAt = dueAt + ((target.kind === 'dead' ? target.expireAfterMs : null) ?? Infinity);
@@ -117,10 +120,13 @@ class Reader implements q.DriverSubscription {
   async receive(max: number, waitMs: number): Promise<readonly q.Received[]> {
     const shelf = this.client.backend;
     const untilMs = shelf.clock.now() + waitMs;
+    if (this.#closed) throw new Refusal('closed', 'the subscription is closed', 'make another one');
     while (!this.#closed) {
       const now = shelf.clock.now();
+      const { ordering } = shelf.demand(this.options.topic, this.options.group);
       const line = shelf.line(this.options);
-      const free = this.#free(shelf, line).slice(0, max);
+      const due = line.filter(({ dueAt, receipt }) => dueAt <= now && receipt === null);
+      const free = (ordering === 'key' ? firstOfKeys(due, line) : due).slice(0, max);
       if (free.length > 0 || now >= untilMs) return free.map((copy) => this.#handOut(copy));
       const nextAt = line.find(({ dueAt }) => dueAt > now)?.dueAt ?? untilMs;
       const alarm = new AbortController();
@@ -129,14 +135,6 @@ class Reader implements q.DriverSubscription {
       shelf.alarms.delete(alarm);
     }
     return [];
-  }
-
-  /** On an ordered topic, the first of each key of which nobody has one. */
-  #free({ clock, topics }: Shelf, line: readonly Copy[]): readonly Copy[] {
-    const free = line.filter(({ receipt, dueAt }) => receipt === null && dueAt <= clock.now());
-    if (topics.get(this.options.topic)?.ordering !== 'key') return free;
-    const busy = new Set(line.filter(({ receipt }) => receipt !== null).map(({ message }) => message.key));
-    return free.filter(({ message: { key } }) => key === null || (!busy.has(key) && busy.add(key)));
   }
 
   #handOut(copy: Copy): q.Received {
@@ -201,10 +199,9 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
     throw new Refusal('closed', 'the driver is closed', 'make another one');
   }
 
-  async open(host: q.DriverHost): Promise<void> {
-    if (this.#state !== 'new') throw new Refusal('closed', 'the driver was opened before', 'make another one');
+  async open(): Promise<void> {
+    if (this.#state !== 'new') throw new Refusal('invalid', 'the driver was opened before', 'make another one');
     this.#state = 'open';
-    host.emit({ type: 'connected' });
   }
 
   async declare(topology: q.Topology, options: q.DeclareOptions): Promise<q.DeclareReport> {
@@ -217,6 +214,7 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
     }
     for (const copy of copies)
       if (copy.box === 'lost' && copy.dueAt > clock.now() && this.shelf.has(copy)) copy.box = 'line';
+    this.shelf.tell();
     return report;
   }
 
@@ -261,6 +259,7 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
       if (copy.dueAt > clock.now()) copy.box = 'lost';
       else copies.delete(copy);
     topics.set(topic, { ...there, groups: there.groups.filter(({ name }) => name !== group) });
+    this.shelf.tell();
   }
 
   async depth(topic: string, group: string): Promise<q.Depth> {
