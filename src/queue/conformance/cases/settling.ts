@@ -890,7 +890,7 @@ export const settling: readonly Case[] = [
         const received = await bench.receive(reader, 2);
         const acked = received.find(({ message }) => message.id === 'acked')?.receipt as object;
         const released = received.find(({ message }) => message.id === 'released')?.receipt as object;
-        await bench.settleDone(reader, ack(acked), release(released, 100));
+        await bench.settleDone(reader, ack(acked), release(released, 100 + 3 * bench.time.quietMs));
 
         const again = await bench.settle(
           reader,
