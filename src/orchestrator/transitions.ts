@@ -123,7 +123,7 @@ export function timedOut(build: Build, now: number): Build {
 
 /** The message that would have taken it further was given up. */
 export function deadLettered(build: Build, reason: string, now: number): Build {
-  return move(build, 'deadLettered', 'failed', now, { reason });
+  return move(build, 'deadLettered', 'failed', now, { reason: cut(reason) });
 }
 
 /** Somebody wants it cancelled; the first one's reason stays. */
@@ -153,22 +153,37 @@ export function owesCancel(build: Build): boolean {
 }
 
 const maxMetadataEntries = 64;
-const maxMetadataChars = 2_048;
+const maxTextBytes = 2_048;
 
 /**
  * What a runner says is kept in every record and sent to every group. Without a bound one chatty runner makes
- * an end that is too large for any message, so that nobody ever learns of it: 64 entries of 2 048 characters fit.
+ * an end that is too large for any message, so that nobody ever learns of it. 64 names and values of 2 048 bytes are a
+ * quarter of what `build.finished` takes.
  */
 function bounded(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(metadata)
       .slice(0, maxMetadataEntries)
-      .map(([name, value]) => [cut(name), cut(String(value))]),
+      .map(([name, value]) => [cut(name), cut(value)]),
   );
 }
 
+/** As long as its JSON has at most `maxTextBytes`: there one control character has 6 bytes, and colours are full of them. */
 function cut(text: string): string {
-  return text.length > maxMetadataChars ? `${text.slice(0, maxMetadataChars - 1)}…`.toWellFormed() : text;
+  if (text.length <= maxTextBytes && jsonBytes(text.toWellFormed()) <= maxTextBytes) return text.toWellFormed();
+  let kept = '';
+  let bytes = jsonBytes('…');
+  // No character has less than a byte, so that of a megabyte no more than this is looked at.
+  for (const character of text.slice(0, maxTextBytes).toWellFormed()) {
+    bytes += jsonBytes(character);
+    if (bytes > maxTextBytes) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text)) - '""'.length;
 }
 
 function move(build: Build, by: Move, to: BuildState, now: number, changes: Partial<Build>): Build {

@@ -168,4 +168,31 @@ describe('what a fact writes', () => {
     expect(Buffer.byteLength(JSON.stringify(metadata))).toBeLessThan(512 * 1024);
     expect(Object.values(metadata).every((value) => value.isWellFormed())).toBe(true);
   });
+
+  test.for(['\u001b[31mred\u001b[0m', '\u0000', '"\\', 'ü', '🚦', '\ud800'])(
+    'what a runner says is cut by the bytes that it has as JSON: %j',
+    (text) => {
+      const long = text.repeat(5_000);
+      const chatty = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`${n} ${long}`, long]));
+
+      const { metadata } = observed(buildAt('running'), report('succeeded', chatty), now);
+      const { reason } = deadLettered(buildAt('running'), long, now);
+
+      expect(Object.keys(metadata)).toHaveLength(64);
+      expect(Buffer.byteLength(JSON.stringify(metadata))).toBeLessThan(300_000);
+      expect(Buffer.byteLength(JSON.stringify(reason))).toBeLessThan(2_100);
+      for (const kept of [...Object.values(metadata), reason ?? '']) {
+        expect(kept.isWellFormed()).toBe(true);
+        expect(kept.endsWith('…')).toBe(true);
+        expect(kept.length).toBeGreaterThan(300);
+      }
+    },
+  );
+
+  test('what fits is kept as it is', () => {
+    const metadata = { url: 'x'.repeat(2_048), summary: '2 of 318 tests failed\n' };
+
+    expect(observed(buildAt('running'), report('failed', metadata), now).metadata).toEqual(metadata);
+    expect(deadLettered(buildAt('running'), 'given up', now).reason).toBe('given up');
+  });
 });
