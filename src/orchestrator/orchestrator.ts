@@ -3,6 +3,7 @@ import { QueueError } from '../queue/index.js';
 import type { Build } from './build.js';
 import { buildSignal } from './build-signal.js';
 import { cancelBuild } from './cancel-build.js';
+import { checkedRunner } from './checked-runner.js';
 import { deadLetter } from './dead-letters.js';
 import { decideDeadLetter, decideRequested, decideSignal } from './decide.js';
 import { finished } from './finished.js';
@@ -57,7 +58,12 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
 export function orchestratorOf(options: OrchestratorOptions, decide: Tables): Orchestrator {
   const complete = completeOptions(options);
   const { queue, topics, clock, logger, concurrency, stepTimeoutMs, sweepEveryMs, sweepGraceMs } = complete;
-  const ports: Ports = { ...complete, store: toldStore(complete.store, tell), now: () => Math.floor(clock.now()) };
+  const ports: Ports = {
+    ...complete,
+    runner: checkedRunner(complete.runner),
+    store: toldStore(complete.store, tell),
+    now: () => Math.floor(clock.now()),
+  };
 
   let starting: Promise<void> | null = null;
   let closing: Promise<void> | null = null;

@@ -1,4 +1,4 @@
-import type { BodyInput, Topic } from '../queue/index.js';
+import { type BodyInput, QueueError, type Topic } from '../queue/index.js';
 import type { Build, EndedBuild, TriggeredBuild } from './build.js';
 import { deadlineName, finishedName, pollName, requestedName } from './names.js';
 import { pollDelayMs } from './poll-delay.js';
@@ -46,7 +46,10 @@ export async function sendDeadline(
   await outlet.publishAfter(topics.signal, { id: buildId.id, deadline: true }, delayMs, name);
 }
 
-/** Tells every group how the build ended. */
+/**
+ * Tells every group how the build ended. Where the whole of it is refused as too large or unfit, without the runner's metadata: a
+ * backend may take less than the topic allows, and an end that cannot be told would be sent again for ever.
+ */
 export async function sendFinished(outlet: Outlet, topics: OrchestratorTopics, build: EndedBuild): Promise<void> {
   const { requestId, request } = build;
   const body = {
@@ -61,7 +64,13 @@ export async function sendFinished(outlet: Outlet, topics: OrchestratorTopics, b
     started_at: build.triggeredAt === null ? null : isoTime(build.triggeredAt),
     finished_at: isoTime(build.finishedAt ?? build.updatedAt),
   };
-  await outlet.publish(topics.finished, body, { id: finishedName(requestId), key: requestId });
+  const name = { id: finishedName(requestId), key: requestId };
+  try {
+    await outlet.publish(topics.finished, body, name);
+  } catch (error) {
+    if (!(error instanceof QueueError && (error.code === 'payload-too-large' || error.code === 'invalid'))) throw error;
+    await outlet.publish(topics.finished, { ...body, metadata: {} }, name);
+  }
 }
 
 /**

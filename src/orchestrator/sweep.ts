@@ -1,3 +1,4 @@
+import { QueueError } from '../queue/index.js';
 import type { Build, EndedBuild, TriggeredBuild } from './build.js';
 import { decideSweep, type Reminder } from './decide.js';
 import { type Outlet, sendDeadline, sendFinished, sendPoll, sendRequested } from './outgoing.js';
@@ -19,6 +20,9 @@ const pageSize = 200;
  * The record says that it was reminded before the message goes out, so that several orchestrators, and a backlog
  * longer than the grace, add one message per build and grace at most. If the message was there after all, the
  * tables drop the second one.
+ *
+ * A build whose message is refused, or whose record the store does not take, is logged and left for the next sweep: it
+ * must not keep the others from theirs. Rejects when the store does not list, or the queue does not answer.
  */
 export async function sweep(
   ports: Ports,
@@ -34,17 +38,29 @@ export async function sweep(
       report.looked += 1;
       const reminder = decideSweep(build, ports.now(), graceMs);
       if (reminder === null) continue;
-      if (!(await ports.store.compareAndSet(reminded(build, ports.now())))) continue;
-      await remind(ports, outlet, build, reminder);
+      const about = { requestId: build.requestId, status: build.status, reminder };
+      try {
+        if (!(await ports.store.compareAndSet(reminded(build, ports.now())))) continue;
+        await remind(ports, outlet, build, reminder);
+      } catch (error) {
+        if (isQueueAway(error)) throw error;
+        ports.logger.warn(
+          { ...about, error: String(error) },
+          'the message of a build that seemed to be stuck could not be sent; the next sweep after the grace tries again',
+        );
+        continue;
+      }
       report[reminder] += 1;
-      ports.logger.warn(
-        { requestId: build.requestId, status: build.status, reminder },
-        'a build seemed to be stuck; its message was sent again',
-      );
+      ports.logger.warn(about, 'a build seemed to be stuck; its message was sent again');
     }
     if (next === null) return report;
     cursor = next;
   }
+}
+
+/** No record's fault: every other one would wait for the same answer. */
+function isQueueAway(error: unknown): boolean {
+  return error instanceof QueueError && ['unavailable', 'timeout', 'auth', 'closed'].includes(error.code);
 }
 
 async function remind({ topics }: Ports, outlet: Outlet, build: Build, reminder: Reminder): Promise<void> {

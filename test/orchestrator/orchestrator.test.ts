@@ -622,3 +622,165 @@ describe('starting and stopping', () => {
     expect(await orchestrator.sweep()).toEqual({ looked: 3, requested: 0, poll: 0, deadline: 0, finished: 0 });
   });
 });
+
+describe('one bad record', () => {
+  /** Older than every grace, ended and never told, with an end that no message can carry. */
+  function untellable(n: number): Build {
+    return { ...deadLettered(created(jobRequest(n), 0), 'given up', 0), finishedAt: -9e15 };
+  }
+
+  test('is logged and skipped by the sweep, and the others get their messages', async () => {
+    const store = memoryBuildStore();
+    await store.createIfAbsent(created(jobRequest(1), 0));
+    await store.createIfAbsent(untellable(2));
+    await store.createIfAbsent(created(jobRequest(3), 1));
+    const warned: unknown[] = [];
+    const { clock, orchestrator } = await bench({
+      store,
+      logger: { info() {}, warn: (fields, message) => warned.push([fields.requestId, message]) },
+    });
+
+    await orchestrator.start();
+    await clock.advance(30_000);
+
+    expect(warned).toContainEqual([requestId(2), expect.stringContaining('could not be sent')]);
+    for (const n of [1, 3]) expect(await store.load(requestId(n))).toMatchObject({ status: 'succeeded' });
+    await expect(orchestrator.sweep()).resolves.toMatchObject({ looked: 1 });
+  });
+
+  test('that the store refuses to write is skipped as well', async () => {
+    const right = memoryBuildStore();
+    for (const n of [1, 2]) await right.createIfAbsent(created(jobRequest(n), 0));
+    const store = {
+      ...right,
+      compareAndSet: async (build: Build) => {
+        if (build.requestId === requestId(1)) throw new Error('the row is too large');
+        return right.compareAndSet(build);
+      },
+    };
+    const { clock, orchestrator } = await bench({ store });
+
+    await orchestrator.start();
+    await clock.advance(30_000);
+
+    expect(await right.load(requestId(2))).toMatchObject({ status: 'succeeded', announced: true });
+  });
+
+  test('a queue that is away ends the sweep: no record is to blame', async () => {
+    const { clock, orchestrator, queue, store } = await bench();
+    for (const n of [1, 2]) await store.createIfAbsent(created(jobRequest(n), 0));
+    await queue.close();
+
+    await expect(orchestrator.sweep()).rejects.toMatchObject({ code: 'closed' });
+
+    expect(await store.load(requestId(2))).toMatchObject({ remindedAt: null });
+    expect(clock.pending).toBe(0);
+  });
+
+  test('an end whose metadata no message can carry is told without them', async () => {
+    const store = memoryBuildStore();
+    const ended = deadLettered(created(jobRequest(1), 0), 'given up', 0);
+    await store.createIfAbsent({ ...ended, metadata: { url: 'x'.repeat(2_000_000) } });
+    const { clock, orchestrator, queue, topics } = await bench({ store });
+    const ends: unknown[] = [];
+    await queue.consume(topics.finished, ({ message }) => ends.push(message.body), { group: 'stats' });
+
+    await orchestrator.start();
+    await clock.advance(1_000);
+
+    expect(ends).toEqual([expect.objectContaining({ status: 'failed', reason: 'given up', metadata: {} })]);
+    expect(await store.load(requestId(1))).toMatchObject({ announced: true });
+  });
+
+  test('a build that a runner tells megabytes of control characters about ends, and is told', async () => {
+    const noise = Object.fromEntries(
+      Array.from({ length: 64 }, (_, n) => [`${n}${'\u001b'.repeat(2_000)}`, '\u001b'.repeat(2_048)]),
+    );
+    const runner: BuildRunner = {
+      ...noopRunner(),
+      status: async () => ({ status: 'succeeded', metadata: noise }),
+    };
+    const { clock, orchestrator, publish, store } = await bench({ runner });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(10_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: true });
+  });
+});
+
+describe('what a runner answers is checked', () => {
+  const fine = noopRunner();
+
+  test.for<readonly [unknown, string]>([
+    [undefined, 'expected object, received undefined'],
+    [null, 'expected object, received null'],
+    ['b-17', 'expected object, received string'],
+    [{}, 'id: Invalid input: expected string'],
+    [{ id: 17 }, 'id: Invalid input: expected string'],
+    [{ id: '' }, 'it is empty'],
+    [{ id: 'x'.repeat(300) }, 'it has 300 bytes'],
+    [{ id: 'b\u001b1' }, 'control characters'],
+  ])('a build id %j fails the build in the end, with the reason, and no other build', async ([answer, flaw]) => {
+    const runner: BuildRunner = {
+      ...fine,
+      trigger: async (request) => (request.idempotencyKey === requestId(1) ? (answer as never) : fine.trigger(request)),
+    };
+    const { clock, orchestrator, publish, store } = await bench({ runner });
+    await orchestrator.start();
+    await publish(1);
+    await publish(2);
+
+    await clock.advance(600_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({
+      status: 'failed',
+      buildId: null,
+      reason: expect.stringMatching(/\(attempts-exhausted\): cannot trigger build .*the runner answered no build id/),
+      announced: true,
+    });
+    expect((await store.load(requestId(1)))?.reason).toContain(flaw);
+    expect(await store.load(requestId(2))).toMatchObject({ status: 'succeeded', announced: true });
+  });
+
+  test.for<readonly [unknown, string]>([
+    [undefined, 'must be { status, metadata }'],
+    ['succeeded', 'must be { status, metadata }'],
+    [{ status: 'weird', metadata: {} }, 'status: must be one of accepted, running, succeeded, failed, cancelled'],
+    [{ status: 'toString', metadata: {} }, 'status: must be one of'],
+    [{ status: 'running' }, 'metadata: must be a record of strings'],
+    [{ status: 'succeeded', metadata: null }, 'metadata: must be a record of strings'],
+    [{ status: 'succeeded', metadata: { duration: 12 } }, 'metadata.duration: must be a string'],
+  ])('a report %j fails the build in the end, with the reason', async ([answer, flaw]) => {
+    const runner: BuildRunner = { ...fine, status: async () => answer as never };
+    const { clock, orchestrator, publish, store } = await bench({ runner });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(600_000);
+
+    const build = await store.load(requestId(1));
+    expect(build).toMatchObject({
+      status: 'failed',
+      reason: expect.stringMatching(/\(attempts-exhausted\): cannot ask the status of build .*the runner answered/),
+      announced: true,
+    });
+    expect(build?.reason).toContain(flaw);
+  });
+
+  test('one bad answer is asked for again, and the build goes on', async () => {
+    let asked = 0;
+    const runner: BuildRunner = {
+      ...fine,
+      status: async (id) => (asked++ === 0 ? ({ status: 'weird' } as never) : fine.status(id)),
+    };
+    const { clock, orchestrator, publish, store } = await bench({ runner });
+    await orchestrator.start();
+    await publish(1);
+
+    await clock.advance(30_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', polls: 1, announced: true });
+  });
+});
