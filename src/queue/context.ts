@@ -19,6 +19,8 @@ export interface QueueContext {
   readonly name: string;
   /** `draining`: `close` has begun, and handlers that still run may publish; `closed`: they have ended. */
   phase(): Phase;
+  /** Aborted when the phase becomes `closed`: ends what waits for something other than the backend. */
+  readonly closed: AbortSignal;
 }
 
 /** Rejects a topic that this queue was not opened with: nobody has declared it, so a message to it could vanish. */
@@ -41,14 +43,14 @@ export type Phase = 'open' | 'draining' | 'closed';
 
 /** For what starts something: not once `close` has begun. */
 export function checkOpen(context: QueueContext, operation: string): void {
-  if (context.phase() !== 'open') throw closed(operation);
+  if (context.phase() !== 'open') throw closedError(operation);
 }
 
 /** For what a handler may need to come to its end: until the last one has. */
 export function checkNotClosed(context: QueueContext, operation: string): void {
-  if (context.phase() === 'closed') throw closed(operation);
+  if (context.phase() === 'closed') throw closedError(operation);
 }
 
-function closed(operation: string): QueueError {
+export function closedError(operation: string): QueueError {
   return new QueueError(`cannot ${operation}: the queue is closed; open it again`, { code: 'closed' });
 }

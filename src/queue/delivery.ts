@@ -42,7 +42,7 @@ export interface Delivery<Body = unknown> {
   postpone(delayMs: number): Promise<void>;
   /** Poison: a dead letter now, with this reason (a text or an error). */
   reject(reason: unknown): Promise<void>;
-  /** Still working: the lease ends `ms` from now. Needed only with `leaseExtension: 'manual'`; `unsupported` where there is no lease. */
+  /** Still working: the lease ends `ms` from now, at most 24 h. Needed only with `leaseExtension: 'manual'`; `unsupported` where there is no lease. */
   extend(ms: number): Promise<void>;
 }
 
@@ -65,9 +65,12 @@ export interface Holder {
  */
 type State = 'held' | 'settling' | 'settled' | 'lost' | 'forsaken';
 
+/** A message that nobody answers for comes again within a day, whatever its holder asked for. */
+const longestExtensionMs = 86_400_000;
+
 export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   readonly received: Received;
-  readonly message: Message<Body>;
+  message: Message<Body>;
   readonly receivedAt: number;
   readonly #holder: Holder;
   /** Written by the keeper: when the lease ends on this process's clock; infinite without leases. */
@@ -168,6 +171,12 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
         { code: 'invalid' },
       );
     }
+    if (ms > longestExtensionMs) {
+      throw new QueueError(
+        `cannot ${this.#operation('extend')}: ${ms} ms is longer than the ${longestExtensionMs} ms that a lease may be extended by at once; extend again later`,
+        { code: 'invalid' },
+      );
+    }
     if (this.#state !== 'held') throw this.#refusal('extend');
     return this.#holder.extend(this, ms);
   }
@@ -175,6 +184,11 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   /** The library settles it; no handler will see it. */
   beginSettling(): void {
     this.#state = 'settling';
+  }
+
+  /** What the schema made of the body, once it did. */
+  fill(body: Body): void {
+    this.message = { ...this.message, body };
   }
 
   /** The message is no longer ours. Answers whether that is news. */

@@ -40,11 +40,12 @@ export class Keeper {
     this.#options = options;
   }
 
-  /** New deliveries came in, and are already among those that are held. Their leases run from when they were received. */
+  /** New deliveries came in, and are already among those that are held. Their leases run from when they were received. Telling it again changes nothing. */
   watch(deliveries: readonly HeldDelivery[]): void {
     const { lease, automatic } = this.#options;
     if (lease !== null) {
       for (const delivery of deliveries) {
+        if (delivery.leaseEndsAt !== Number.POSITIVE_INFINITY) continue;
         delivery.leaseEndsAt = delivery.receivedAt + lease.ms;
         if (automatic) this.#extendAt = Math.min(this.#extendAt, delivery.receivedAt + lease.ms / extensionsPerLease);
       }

@@ -1,9 +1,10 @@
-import { checkNotClosed, type QueueContext } from './context.js';
+import { sleep } from './clock.js';
+import { checkNotClosed, checkTopic, closedError, type QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { kindOf, quoted } from './names.js';
 import { checkOptions, type MessageOptions, prepare, publishOptionNames } from './outgoing.js';
-import type { SendAnswer } from './sender.js';
+import { aborted, callDeadlineMs, type SendAnswer } from './sender.js';
 import type { BodyInput, Topic } from './topic.js';
 
 export interface PublishOptions extends MessageOptions {
@@ -74,8 +75,9 @@ const batchOptionNames: ReadonlySet<string> = new Set(['signal']);
 export class MessagePublisher implements Publisher {
   readonly #context: QueueContext;
   readonly #transmit: Transmit;
-  /** Set while the check of an earlier call is still under way: ends when the last of those who wait was transmitted. */
-  #turn: Promise<void> | null = null;
+  /** What has an order and is still being checked: ends when the last of that order was transmitted. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #batches = 0;
 
   constructor(context: QueueContext, transmit: Transmit) {
     this.#context = context;
@@ -83,7 +85,7 @@ export class MessagePublisher implements Publisher {
   }
 
   publish<T extends Topic>(topic: T, body: BodyInput<T>, options: PublishOptions = noOptions): Promise<Published> {
-    return this.#publish('publish', topic, body, 0, options);
+    return this.#publish(topic, body, 0, options, orderOf(topic, options?.key));
   }
 
   publishAfter<T extends Topic>(
@@ -92,7 +94,7 @@ export class MessagePublisher implements Publisher {
     delayMs: number,
     options: PublishOptions = noOptions,
   ): Promise<Published> {
-    return this.#publish('publish', topic, body, delayMs, options);
+    return this.#publish(topic, body, delayMs, options, orderOf(topic, options?.key));
   }
 
   async publishBatch<T extends Topic>(
@@ -100,15 +102,17 @@ export class MessagePublisher implements Publisher {
     entries: readonly BatchEntry<BodyInput<T>>[],
     options: Pick<PublishOptions, 'signal'> = noOptions,
   ): Promise<readonly BatchResult[]> {
+    checkTopic(this.#context, `publish a batch to ${quoted(topic?.name)}`, topic);
     checkOptions('publish a batch', options, batchOptionNames);
+    const batch = `batch ${++this.#batches}`;
     return Promise.all(
-      checkEntries(entries).map(async (entry: unknown): Promise<BatchResult> => {
+      // A copy without holes: each place of the batch has its result.
+      [...checkEntries(entries)].map(async (entry: unknown): Promise<BatchResult> => {
         try {
           const { body, delayMs = 0, ...rest } = checkEntry(entry);
-          return {
-            status: 'published',
-            ...(await this.#publish('publish', topic, body, delayMs, { ...rest, signal: options.signal })),
-          };
+          const order = orderOf(topic, rest.key) ?? batch;
+          const published = await this.#publish(topic, body, delayMs, { ...rest, signal: options.signal }, order);
+          return { status: 'published', ...published };
         } catch (error) {
           return { status: 'failed', error: asQueueError(error) };
         }
@@ -117,36 +121,59 @@ export class MessagePublisher implements Publisher {
   }
 
   async #publish(
-    verb: string,
     topic: Topic,
     body: unknown,
     delayMs: number,
     options: PublishOptions,
+    order: string | null,
   ): Promise<Published> {
-    checkNotClosed(this.#context, `${verb} to ${quoted(topic?.name)}`);
-    const prepared = prepare(this.#context, verb, topic, body, delayMs, options, publishOptionNames);
-    const transmit = (send: Send): Transmitted => ({
-      send,
-      answer: this.#transmit(`publish to "${topic.name}"`, send, options.signal),
-    });
-    const direct = this.#turn === null && !(prepared instanceof Promise);
-    const { send, answer } = direct ? transmit(prepared) : await this.#inTurn(prepared, transmit);
+    checkNotClosed(this.#context, `publish to ${quoted(topic?.name)}`);
+    const prepared = prepare(this.#context, 'publish', topic, body, delayMs, options, publishOptionNames);
+    const operation = `publish to "${topic.name}"`;
+    const { signal } = options;
+    if (!(prepared instanceof Promise) && (order === null || !this.#turns.has(order))) {
+      return this.#published(prepared, await this.#transmit(operation, prepared, signal));
+    }
+    const { send, answer } = await this.#inTurn(operation, prepared, order, signal);
     return this.#published(send, await answer);
   }
 
-  /** Transmits when all earlier calls were: also an unchecked message waits behind one that is still being checked. */
-  async #inTurn(prepared: Send | Promise<Send>, transmit: (send: Send) => Transmitted): Promise<Transmitted> {
-    const checked = Promise.resolve(prepared);
-    checked.catch(() => {}); // heard of below, when its turn comes
-    const transmitted = (this.#turn ?? Promise.resolve()).then(() => checked).then(transmit);
-    const turn = transmitted.then(
-      () => {},
-      () => {},
-    );
-    this.#turn = turn;
+  /** Transmits once it was checked and all earlier ones of its order were transmitted, or have failed. */
+  async #inTurn(
+    operation: string,
+    prepared: Send | Promise<Send>,
+    order: string | null,
+    signal: AbortSignal | undefined,
+  ): Promise<Transmitted> {
+    const before = order === null ? undefined : this.#turns.get(order);
+    const ready = Promise.all([prepared, before]).then(([send]) => send);
+    const transmitted = this.#inTime(operation, ready, signal).then((send) => ({
+      send,
+      answer: this.#transmit(operation, send, signal),
+    }));
+    if (order === null) return transmitted;
+    const turn = Promise.allSettled([before, transmitted]);
+    this.#turns.set(order, turn);
     await turn;
-    if (this.#turn === turn) this.#turn = null;
+    if (this.#turns.get(order) === turn) this.#turns.delete(order);
     return transmitted;
+  }
+
+  /** A schema that takes its time is waited for as long as any call, unless its caller or the queue ends first. */
+  async #inTime(operation: string, ready: Promise<Send>, signal: AbortSignal | undefined): Promise<Send> {
+    const { clock, closed } = this.#context;
+    const done = new AbortController();
+    const over = AbortSignal.any(signal === undefined ? [closed, done.signal] : [closed, done.signal, signal]);
+    const late = sleep(clock, callDeadlineMs, over).then(() => null);
+    const send = await Promise.race([ready, late]).finally(() => done.abort());
+    if (send !== null) return send;
+    ready.catch(() => {}); // nobody waits for it any more
+    if (signal?.aborted) throw aborted(operation, false);
+    if (closed.aborted) throw closedError(operation);
+    throw new QueueError(
+      `cannot ${operation}: the topic's schema did not answer within ${callDeadlineMs} ms, nothing was sent; look at what the schema waits for`,
+      { code: 'timeout', retryable: true },
+    );
   }
 
   #published(send: Send, answer: SendAnswer): Published {
@@ -159,6 +186,11 @@ export class MessagePublisher implements Publisher {
     if (events.heard('published')) events.emit('published', { topic, delayMs: send.delayMs, ...published });
     return published;
   }
+}
+
+/** Calls of one order keep it, whatever their checks take: one key of one topic. Without a key there is none. */
+function orderOf(topic: Topic | undefined, key: unknown): string | null {
+  return typeof key === 'string' ? `${topic?.name}\0${key}` : null;
 }
 
 /** Throws `invalid` for what is no array. */

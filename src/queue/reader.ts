@@ -64,6 +64,10 @@ export class Reader implements Holder {
   #onEmpty: (() => void)[] = [];
   /** What the driver said is lost. It may say so before what it handed out was admitted: a promise takes a turn, a schema longer. */
   readonly #gone = new WeakSet<object>();
+  /** What waits for its schema, which is asynchronous. Held like everything else, and given back like what was not started. */
+  readonly #unpacking = new Set<Delivery>();
+  /** The last of each key that is still being unpacked: later ones of the key wait for it. */
+  readonly #unpackingKeys = new Map<string, Promise<unknown>>();
   /** What the library settles by itself: no handler sees it. */
   readonly #disposing = new Set<Delivery>();
 
@@ -90,7 +94,7 @@ export class Reader implements Holder {
   }
 
   get size(): number {
-    return this.#held.size + this.#disposing.size;
+    return this.#held.size + this.#unpacking.size + this.#disposing.size;
   }
 
   /** How long the backend keeps a delivery for its holder; null where the connection does. */
@@ -205,7 +209,7 @@ export class Reader implements Holder {
       this.#drop(delivery);
     }
     this.#handingOver = true;
-    this.#giveBack(this.#held.allUnstarted());
+    this.#giveBack(this.#unstarted());
     await this.#settled(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs));
     this.#keeper?.stop();
     await this.#closeSubscription();
@@ -226,7 +230,7 @@ export class Reader implements Holder {
   }
 
   #giveBackUnordered(): void {
-    if (this.topic.ordering === 'none') this.#giveBack(this.#held.allUnstarted());
+    if (this.topic.ordering === 'none') this.#giveBack(this.#unstarted());
   }
 
   /** Until nothing started is left and its settlements are stored. */
@@ -273,7 +277,7 @@ export class Reader implements Holder {
       automatic: this.#options.leaseExtension === 'automatic',
       maxBatch: driver.capabilities.limits.batch,
       held: () => this.#all(),
-      unstarted: () => this.#held.allUnstarted(),
+      unstarted: () => this.#unstarted(),
       onLost: (delivery) => this.#lose(delivery),
       onStale: (deliveries) => {
         this.#overfed = !this.#hungry;
@@ -299,7 +303,7 @@ export class Reader implements Holder {
       try {
         const received = await (this.#subscription as DriverSubscription).receive(room, receiveWaitMs);
         failures = 0;
-        if (received.length > 0) await this.#admit(received);
+        if (received.length > 0) this.#admit(received);
       } catch (error) {
         if (this.stopping) break;
         failures++;
@@ -347,31 +351,65 @@ export class Reader implements Holder {
     });
   }
 
-  async #admit(received: readonly Received[]): Promise<void> {
+  #admit(received: readonly Received[]): void {
     const receivedAt = this.context.clock.now();
-    const arrived: Delivery[] = [];
+    const arrived: [Delivery, Unpacked][] = [];
+    const late: Delivery[] = [];
     for (const one of received) {
-      const looked = unpack(this.topic, one);
-      // Asynchronous schemas keep the order of arrival: nothing is handed out before all have been read.
-      const unpacked = looked instanceof Promise ? await looked : looked;
-      const delivery = this.#hold(one, unpacked, receivedAt);
-      if (unpacked.kind === 'body') arrived.push(delivery);
-      else void this.#dispose(delivery, unpacked);
+      if (this.#gone.has(one.receipt)) continue;
+      const unpacked = unpack(this.topic, one);
+      const delivery = this.#hold(one, bodyOf(unpacked), receivedAt);
+      const before = delivery.key === null ? undefined : this.#unpackingKeys.get(delivery.key);
+      if (unpacked instanceof Promise || before !== undefined) {
+        late.push(delivery);
+        this.#arriveLate(delivery, unpacked, before);
+      } else {
+        arrived.push([delivery, unpacked]);
+      }
     }
-    const ours = arrived.filter((delivery) => !this.#gone.has(delivery.received.receipt));
-    this.#held.add(ours);
-    this.#suspectsCome = ours.some(isSuspect);
-    // After they are held: the keeper looks at what is held, and would find nothing to keep.
-    this.#keeper?.watch(ours);
-    if (this.#handingOver) this.#giveBack(this.#held.allUnstarted());
-    else if (this.stopping) this.#giveBackUnordered();
-    else if (ours.length > 0) this.#options.onReady();
+    this.#keeper?.watch(late);
+    this.#suspectsCome = received.some(isSuspect);
+    this.#arrive(arrived);
   }
 
-  #hold(received: Received, unpacked: Unpacked, receivedAt: number): Delivery {
+  /** A slow schema keeps nobody waiting but what comes after it of its key. */
+  #arriveLate(delivery: Delivery, unpacked: Unpacked | Promise<Unpacked>, before: Promise<unknown> | undefined): void {
+    const { key } = delivery;
+    this.#unpacking.add(delivery);
+    const turn = Promise.all([unpacked, before]).then(([late]) => {
+      if (key !== null && this.#unpackingKeys.get(key) === turn) this.#unpackingKeys.delete(key);
+      if (!this.#unpacking.delete(delivery)) return; // lost, or given back
+      delivery.fill(bodyOf(late));
+      this.#arrive([[delivery, late]]);
+    });
+    if (key !== null && this.topic.ordering === 'key') this.#unpackingKeys.set(key, turn);
+  }
+
+  #arrive(arrived: readonly (readonly [Delivery, Unpacked])[]): void {
+    const ready: Delivery[] = [];
+    for (const [delivery, unpacked] of arrived) {
+      if (unpacked.kind === 'body') ready.push(delivery);
+      else void this.#dispose(delivery, unpacked);
+    }
+    this.#held.add(ready);
+    // After they are held: the keeper looks at what is held, and would find nothing to keep.
+    this.#keeper?.watch(ready);
+    if (this.#handingOver) this.#giveBack(this.#unstarted());
+    else if (this.stopping) this.#giveBackUnordered();
+    else if (ready.length > 0) this.#options.onReady();
+  }
+
+  #hold(received: Received, body: unknown, receivedAt: number): Delivery {
     const { topic, key, routingKey, headers, publishedAt } = received.message;
-    const body = unpacked.kind === 'body' ? unpacked.body : undefined;
-    const message: Message = { id: idOf(received.message), topic, key, routingKey, headers, body, publishedAt };
+    const message: Message = {
+      id: idOf(received.message),
+      topic,
+      key,
+      routingKey,
+      headers,
+      body,
+      publishedAt,
+    };
     return new HeldDelivery(this, received, message, receivedAt);
   }
 
@@ -391,12 +429,18 @@ export class Reader implements Holder {
   }
 
   #all(): readonly Delivery[] {
-    return [...this.#held.allStarted(), ...this.#held.allUnstarted(), ...this.#disposing];
+    return [...this.#held.allStarted(), ...this.#unstarted(), ...this.#disposing];
+  }
+
+  #unstarted(): readonly Delivery[] {
+    return [...this.#held.allUnstarted(), ...this.#unpacking];
   }
 
   #giveBack(deliveries: readonly Delivery[]): void {
     if (deliveries.length === 0) return;
-    for (const delivery of deliveries) if (this.#held.remove(delivery)) this.#settler.giveBack(delivery);
+    for (const delivery of deliveries) {
+      if (this.#held.remove(delivery) || this.#unpacking.delete(delivery)) this.#settler.giveBack(delivery);
+    }
     this.#wake();
   }
 
@@ -412,6 +456,7 @@ export class Reader implements Holder {
   #lose(delivery: Delivery): void {
     if (!delivery.lose(leaseLost(`keep a delivery of "${this.topic.name}"`, this.context.driver.name))) return;
     this.#held.remove(delivery);
+    this.#unpacking.delete(delivery);
     this.#drop(delivery);
     this.#reports.lost(delivery);
   }
@@ -433,4 +478,9 @@ export class Reader implements Holder {
     if (this.#held.started > 0 || this.#settler.size > 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
+}
+
+/** Undefined while it is not known, and for what no handler will see. */
+function bodyOf(unpacked: Unpacked | Promise<Unpacked>): unknown {
+  return 'kind' in unpacked && unpacked.kind === 'body' ? unpacked.body : undefined;
 }

@@ -72,8 +72,32 @@ export class Sender {
   }
 }
 
-/** Inside a caller's transaction: one by one, never repeated, since a failed statement may have ended the transaction. */
+/**
+ * Inside a caller's transaction: one by one, never repeated, since a failed statement may have ended the transaction.
+ * Aborting what is under way leaves unknown whether it is part of the transaction: only a rollback says that it is not.
+ */
 export async function sendWithin(
+  context: QueueContext,
+  operation: string,
+  send: Send,
+  transaction: unknown,
+  signal: AbortSignal | undefined,
+): Promise<SendAnswer> {
+  if (signal === undefined) return callWithin(context, operation, send, transaction);
+  if (signal.aborted) throw aborted(operation, false);
+  let leave = (): void => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(aborted(operation, true));
+    signal.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    return await Promise.race([callWithin(context, operation, send, transaction), left]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+async function callWithin(
   context: QueueContext,
   operation: string,
   send: Send,
@@ -95,7 +119,8 @@ function outcomeOf(result: SendResult): Outcome<SendAnswer> {
   return result.status === 'failed' ? { error: result.error } : { answer: result };
 }
 
-function aborted(operation: string, outcomeUnknown: boolean): QueueError {
+/** The caller gave up. */
+export function aborted(operation: string, outcomeUnknown: boolean): QueueError {
   const doubt = outcomeUnknown ? 'its outcome is unknown' : 'nothing was sent';
   return new QueueError(`cannot ${operation}: the caller aborted it, ${doubt}`, { code: 'aborted', outcomeUnknown });
 }
