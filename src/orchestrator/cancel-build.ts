@@ -15,6 +15,7 @@ const maxReasonChars = 500;
  */
 export async function cancelBuild(ports: Ports, outlet: Outlet, id: string, reason: string | null): Promise<Build> {
   const { store, topics, now } = ports;
+  checkArguments(id, reason);
   const given = reason === null ? null : reason.slice(0, maxReasonChars).toWellFormed();
   let standing: Build | null = null;
 
@@ -50,4 +51,24 @@ export async function cancelBuild(ports: Ports, outlet: Outlet, id: string, reas
       },
     );
   }
+}
+
+/** Of callers without types: what is no text would otherwise fail somewhere inside, with nothing said about the cancel. */
+function checkArguments(id: unknown, reason: unknown): void {
+  if (typeof id !== 'string') {
+    throw new QueueError(
+      `cannot cancel a build: the id is ${kindOf(id)}, not a string; give a request id or build id`,
+      { code: 'invalid' },
+    );
+  }
+  if (reason !== null && typeof reason !== 'string') {
+    throw new QueueError(
+      `cannot cancel build "${id}": the reason is ${kindOf(reason)}, not a string; give a text or leave it out`,
+      { code: 'invalid' },
+    );
+  }
+}
+
+function kindOf(value: unknown): string {
+  return value === null || value === undefined ? String(value) : `of type ${typeof value}`;
 }

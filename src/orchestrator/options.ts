@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BuildRunner } from '../buildrunner/index.js';
-import { type Clock, type Logger, type Queue, QueueError, silentLogger, systemClock } from '../queue/index.js';
+import { type Clock, isTopic, type Logger, type Queue, QueueError, silentLogger, systemClock } from '../queue/index.js';
 import type { Build } from './build.js';
 import type { BuildStore } from './build-store.js';
 import { defaultPollDelays, type PollDelay, type PollDelays } from './poll-delay.js';
@@ -34,7 +34,7 @@ export interface OrchestratorOptions {
   readonly concurrency?: number | undefined;
   /** How long a runner's or store's answer is waited for before the step counts as failed. Default: 60 000 ms. */
   readonly stepTimeoutMs?: number | undefined;
-  /** In [0, 1), for the jitter of poll delays. Default: `Math.random`. */
+  /** In [0, 1), for the jitter of poll delays; another answer means none. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
   /**
    * Told of every record that this orchestrator stored, once it is stored. What it throws is logged and changes
@@ -126,7 +126,9 @@ const optionsSchema = z.strictObject({
     (value) =>
       typeof value === 'object' &&
       value !== null &&
-      ['jobs', 'requested', 'signal', 'finished', 'dead'].every((name) => Object.hasOwn(value, name)),
+      ['jobs', 'requested', 'signal', 'finished', 'dead'].every((name) =>
+        isTopic((value as Record<string, unknown>)[name]),
+      ),
     { error: 'must be what orchestratorTopics answers' },
   ),
   runner: port<BuildRunner>('a build runner: trigger, status and cancel', 'trigger', 'status', 'cancel'),

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Consumer } from '../queue/index.js';
 import { QueueError } from '../queue/index.js';
 import type { Build } from './build.js';
@@ -22,7 +23,7 @@ export interface Orchestrator extends AsyncDisposable {
    * not answer. Starting twice is one start; starting after `close` is a `closed` error.
    */
   start(): Promise<void>;
-  /** A sweep now, also without `start`. While one is under way it answers that one. */
+  /** A sweep now, also without `start`. While one is under way it answers that one. After `close` a `closed` error. */
   sweep(): Promise<SweepReport>;
   /**
    * Asks for a build to be cancelled, by request id or build id, and answers its record once that is stored. It
@@ -118,24 +119,21 @@ export function orchestratorOf(options: OrchestratorOptions, decide: Tables): Or
     await Promise.all([...consumers.map((consumer) => consumer.close({ deadlineMs })), sweeping?.catch(() => {})]);
   }
 
-  function close({ deadlineMs }: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
-    if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs >= 0)) {
-      return Promise.reject(
-        new QueueError(`cannot close the orchestrator: deadlineMs is ${deadlineMs}; give milliseconds from 0`, {
-          code: 'invalid',
-        }),
-      );
+  async function close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    const read = closeSchema.safeParse(options);
+    if (!read.success) {
+      throw new QueueError('cannot close the orchestrator: give nothing, or { deadlineMs } with milliseconds from 0', {
+        code: 'invalid',
+      });
     }
-    closing ??= end(deadlineMs);
+    closing ??= end(read.data.deadlineMs);
     return closing;
   }
 
   return {
     start() {
       if (closing !== null) {
-        return Promise.reject(
-          new QueueError('cannot start the orchestrator: it is closed; create a new one', { code: 'closed' }),
-        );
+        return Promise.reject(closed('start the orchestrator'));
       }
       starting ??= begin().catch(async (error: unknown) => {
         await Promise.all(consumers.splice(0).map((consumer) => consumer.close()));
@@ -143,9 +141,15 @@ export function orchestratorOf(options: OrchestratorOptions, decide: Tables): Or
       });
       return starting;
     },
-    sweep: sweepOnce,
+    sweep: () => (closing === null ? sweepOnce() : Promise.reject(closed('sweep'))),
     cancel: (id, reason) => cancelBuild(ports, queue, id, reason ?? null),
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+const closeSchema = z.strictObject({ deadlineMs: z.number().nonnegative().optional() });
+
+function closed(operation: string): QueueError {
+  return new QueueError(`cannot ${operation}: the orchestrator is closed; create a new one`, { code: 'closed' });
 }

@@ -22,12 +22,14 @@ export const defaultPollDelays: PollDelays = { acceptedMs: 5_000, runningMs: 2_0
 
 /**
  * When to look at a build again, in whole milliseconds. Jittered, so that builds which came in together are
- * not asked about together for ever. Pure; `random` is in [0, 1).
+ * not asked about together for ever. Pure; `random` is in [0, 1): what is not would make delays that no queue takes, and
+ * stands for no jitter.
  */
 export function pollDelayMs(build: Build, delays: PollDelays, random: number): number {
   const queueName = queueNameOf(build.request);
   const queue = Object.hasOwn(delays.queues, queueName) ? delays.queues[queueName] : undefined;
   const delayMs =
     build.status === 'running' ? (queue?.runningMs ?? delays.runningMs) : (queue?.acceptedMs ?? delays.acceptedMs);
-  return Math.round(delayMs * (1 + delays.jitter * (2 * random - 1)));
+  const chance = random >= 0 && random <= 1 ? random : 0.5;
+  return Math.round(delayMs * (1 + delays.jitter * (2 * chance - 1)));
 }

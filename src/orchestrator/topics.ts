@@ -112,7 +112,13 @@ export type OrchestratorTopics = ReturnType<typeof orchestratorTopics>;
 
 const optionsSchema = z.strictObject({
   finishedGroups: z
-    .array(z.string('must be a name'), 'must be a list of names')
+    .array(
+      // As a key of an object it would vanish, and its group with it.
+      z
+        .string('must be a name')
+        .refine((group) => group !== '__proto__', 'must not be "__proto__"; choose another name'),
+      'must be a list of names',
+    )
     .refine(
       (groups) => !groups.includes('default'),
       'must not name "default", which is the orchestrator\'s own; take it out',

@@ -470,6 +470,54 @@ describe('cancelling', () => {
   });
 });
 
+describe('wrong arguments are errors that say what to do', () => {
+  test.for([undefined, null, 5, {}])('cancel(%o)', async (id) => {
+    const { orchestrator } = await bench();
+
+    await expect(orchestrator.cancel(id as never)).rejects.toMatchObject({
+      name: 'QueueError',
+      code: 'invalid',
+      message: expect.stringMatching(/^cannot cancel a build: the id is .*; give a request id or build id$/),
+    });
+  });
+
+  test.for([5, {}, true])('cancel(id, %o)', async (reason) => {
+    const { orchestrator, store } = await bench();
+    await store.createIfAbsent(created(jobRequest(1), 0));
+
+    await expect(orchestrator.cancel(requestId(1), reason as never)).rejects.toMatchObject({
+      name: 'QueueError',
+      code: 'invalid',
+      message: expect.stringMatching(/^cannot cancel build ".*": the reason is .*; give a text or leave it out$/),
+    });
+    expect(await store.load(requestId(1))).toMatchObject({ cancelRequestedAt: null });
+  });
+
+  test.for([[null], [5], ['now'], [[]], [{ foo: 1 }], [{ deadlineMs: '5' }], [{ deadlineMs: null }]])(
+    'close(%j)',
+    async ([options]) => {
+      const { orchestrator } = await bench();
+
+      await expect(orchestrator.close(options as never)).rejects.toMatchObject({
+        name: 'QueueError',
+        code: 'invalid',
+        message: expect.stringMatching(/^cannot close the orchestrator: .*deadlineMs/),
+      });
+      await expect(orchestrator.start()).resolves.toBeUndefined();
+    },
+  );
+
+  test('sweep after close is closed', async () => {
+    const { orchestrator } = await bench();
+    await orchestrator.close();
+
+    await expect(orchestrator.sweep()).rejects.toMatchObject({
+      code: 'closed',
+      message: expect.stringContaining('create a new one'),
+    });
+  });
+});
+
 describe('dead letters', () => {
   test('of malformed requests keep the issues and end no build', async () => {
     const { clock, kept, orchestrator, queue, store, publish } = await bench();

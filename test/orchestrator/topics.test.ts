@@ -44,6 +44,7 @@ describe('the topics of an orchestrator', () => {
   test.for([
     [{ finishedGroups: ['default'] }, 'must not name "default"'],
     [{ finishedGroups: ['a', 'a'] }, 'must name each group once'],
+    [{ finishedGroups: ['stats', '__proto__'] }, 'finishedGroups.1: must not be "__proto__"'],
     [{ finishedGroups: 'stats' }, 'must be a list of names'],
     [{ finishedGroup: ['stats'] }, 'finishedGroup'],
     [{ finishedGroups: ['#'] }, '#'],
@@ -82,6 +83,13 @@ describe('the delay between two polls', () => {
     expect(pollDelayMs(buildAt('running'), defaultPollDelays, 0)).toBe(1_800);
     expect(pollDelayMs(buildAt('running'), defaultPollDelays, 0.999_999)).toBe(2_200);
   });
+
+  test.for([Number.NaN, -1, 2, Number.POSITIVE_INFINITY, undefined])(
+    'has no jitter where chance answers %o',
+    (random) => {
+      expect(pollDelayMs(buildAt('running'), defaultPollDelays, random as number)).toBe(2_000);
+    },
+  );
 
   test('is that of the queue which the build is in, where the queue has one', () => {
     const delays = { ...defaultPollDelays, queues: { 'linux-aarch64': { runningMs: 30_000 } } };
@@ -122,6 +130,17 @@ describe('wrong options of an orchestrator are errors that say what to do', () =
     expect(() => createOrchestrator({ ...right, ...(wrong as object) } as never)).toThrow(
       expect.objectContaining({ code: 'invalid', message: expect.stringContaining(message as string) }),
     );
+  });
+
+  test.for(Object.keys(topics))('topics whose %s is none', (name) => {
+    for (const none of [1, null, { name: 'jobs' }]) {
+      expect(() => createOrchestrator({ ...right, topics: { ...topics, [name]: none } } as never)).toThrow(
+        expect.objectContaining({
+          code: 'invalid',
+          message: expect.stringContaining('option topics must be what orchestratorTopics answers'),
+        }),
+      );
+    }
   });
 
   test('and right ones make an orchestrator that does nothing yet', () => {
