@@ -1,5 +1,6 @@
 import type { Build } from '../orchestrator/index.js';
 import { type Colors, colorsFor } from './colors.js';
+import { counted } from './counted.js';
 import type { CliIo } from './io.js';
 import { printable } from './printable.js';
 import type { BuildsRun } from './run-builds.js';
@@ -54,14 +55,14 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
     ...(unended > 0 ? [`${unended} not ended`] : []),
   ];
   io.stdout.write(
-    `${tally.builds.length} builds in ${run.seconds.toFixed(1)} s: ${parts.join(', ')}; ${tally.polls} polls; ${counted(tally.deadLetters.length, 'dead letter')}\n`,
+    `${counted(tally.builds.length, 'build')} in ${run.seconds.toFixed(1)} s: ${parts.join(', ')}; ${counted(tally.polls, 'poll')}; ${counted(tally.deadLetters.length, 'dead letter')}\n`,
   );
 }
 
 function buildColumns(colors: Colors, builds: readonly Build[]): readonly Column<Build>[] {
+  const idLength = tellingLength(builds.map(({ requestId }) => requestId));
   const all: readonly Column<Build>[] = [
-    // The beginning of a UUID tells the builds of one run apart; --json has all of it.
-    { head: 'id', text: ({ requestId }) => requestId.slice(0, 8) },
+    { head: 'id', text: ({ requestId }) => requestId.slice(0, idLength) },
     { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), narrow: 'start' },
     { head: 'commit', text: ({ request }) => request.commit_sha.slice(0, 8) },
     { head: 'status', text: ({ status }) => status, paint: (text, { status }) => painter(colors, status)(text) },
@@ -70,6 +71,14 @@ function buildColumns(colors: Colors, builds: readonly Build[]): readonly Column
     { head: 'reason', text: (build) => printable(reasonOf(build) ?? ''), narrow: 'wrap' },
   ];
   return builds.some((build) => reasonOf(build) !== null) ? all : all.slice(0, -1);
+}
+
+/** How much of the beginning of ids tells them apart, from the usual 8 on; --json has all of them. */
+function tellingLength(ids: readonly string[]): number {
+  const longest = Math.max(...ids.map(({ length }) => length));
+  let length = 8;
+  while (length < longest && new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length += 1;
+  return length;
 }
 
 const letterColumns: readonly Column<DeadLetterFacts>[] = [
@@ -107,8 +116,4 @@ function shortUrl(url: string): string {
 /** Some clone by URLs that hold a token: it is nobody's business here. */
 function withoutUser(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1');
-}
-
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../queue/index.js';
 import type { Colors } from './colors.js';
 import { colorsFor } from './colors.js';
+import { counted } from './counted.js';
 import type { CliIo } from './io.js';
 import type { Tally } from './tally.js';
 
@@ -59,7 +60,7 @@ function doneText(tally: Tally, total: number): string {
 
 function stateTexts(tally: Tally): readonly string[] {
   const texts = Object.entries(tally.states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
-  if (tally.deadLetters.length > 0) texts.push(`${tally.deadLetters.length} dead letters`);
-  if (tally.polls > 0) texts.push(`${tally.polls} polls`);
+  if (tally.deadLetters.length > 0) texts.push(counted(tally.deadLetters.length, 'dead letter'));
+  if (tally.polls > 0) texts.push(counted(tally.polls, 'poll'));
   return texts;
 }

@@ -157,6 +157,26 @@ describe('a jobs file of one’s own', () => {
     expect((world.json as Document).builds).toHaveLength(1);
   });
 
+  test('of one request counts one build, one poll and one dead letter', async () => {
+    const { stdout } = await cli([...quick, '--jobs', fileOf(request(1), 'x')]);
+
+    expect(stdout).toMatch(/\n1 build in .*: 1 succeeded, 0 failed, 0 cancelled; 1 poll; 1 dead letter\n$/);
+  });
+
+  test('whose request ids begin alike shows as much of them as tells them apart', async () => {
+    const { stdout } = await cli([...quick, '--jobs', fileOf(request(1), request(2), request(30))]);
+
+    const ids = stdout
+      .split('\n')
+      .slice(1, 4)
+      .map((line) => line.split(' ')[0]);
+    expect(ids.toSorted()).toEqual([1, 2, 30].map((n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`));
+    const other = request(3).replace('00000000-0000-4000-8000-0', '00000000-0001-4000-8000-0');
+    const few = await cli([...quick, '--jobs', fileOf(request(1), other)]);
+    expect(few.stdout).toMatch(/\n00000000-0000 /);
+    expect(few.stdout).toMatch(/\n00000000-0001 /);
+  });
+
   test('that has nothing but broken lines ends well', async () => {
     const { code, stdout } = await cli([...quick, '--jobs', fileOf('x', 'y')]);
 

@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import { demonstrationDeadlineMs } from '../../buildrunner/index.js';
 import { hasEnded } from '../../orchestrator/index.js';
 import { QueueError } from '../../queue/index.js';
-import { buildsJson, counted, writeBuilds } from '../builds-report.js';
+import { buildsJson, writeBuilds } from '../builds-report.js';
+import { counted } from '../counted.js';
 import {
   addCommonFlags,
   type CommonFlags,
