@@ -1,7 +1,7 @@
 import { type Consumer, defineTopic, openQueue, type Queue } from 'signalbox';
 import { memory } from 'signalbox/memory';
 import { z } from 'zod';
-import type { BenchOptions } from './main.js';
+import type { BenchOptions } from './arguments.js';
 import { heapMegabytes, type Measured, measure } from './measure.js';
 import { rawMemory } from './memory-raw.js';
 
