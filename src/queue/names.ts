@@ -28,15 +28,28 @@ export function textFault(text: unknown, maxBytes: number): string | null {
 export function checkText(operation: string, argument: string, text: unknown, maxBytes: number = maxKeyBytes): void {
   const fault = textFault(text, maxBytes);
   if (fault !== null) {
-    throw new QueueError(`cannot ${operation}: ${argument} ${fault}; give a shorter, plain string`, {
+    throw new QueueError(`cannot ${operation}: ${argument} ${fault}; ${textRemedy(text, maxBytes)}`, {
       code: 'invalid',
     });
   }
 }
 
+/** What to do about a `textFault`. */
+function textRemedy(text: unknown, maxBytes: number): string {
+  if (typeof text !== 'string') return 'give a string, or leave it out';
+  if (Buffer.byteLength(text) > maxBytes) return 'give a shorter string';
+  return controlCharacter.test(text) ? 'leave such characters out' : 'mend it, text.toWellFormed() does';
+}
+
 /** A name as errors show it; of anything else only its kind, for it may be or hold anything. */
 export function quoted(name: unknown): string {
   return typeof name === 'string' ? JSON.stringify(name) : kindOf(name);
+}
+
+/** A topic, or what was given as one, as errors show it. */
+export function quotedTopic(topic: unknown): string {
+  const name = typeof topic === 'string' ? topic : (topic as { readonly name?: unknown } | null | undefined)?.name;
+  return typeof name === 'string' ? quoted(name) : 'a topic';
 }
 
 /** What a value is, without showing it. */

@@ -35,6 +35,12 @@ export function optionsObject<Shape extends z.core.$ZodLooseShape>(shape: Shape)
   });
 }
 
+/** Whether a value is an object with these methods. */
+export function hasFunctions(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === 'function');
+}
+
 /** A time span in milliseconds. */
 export const milliseconds = z.number('must be a number of milliseconds').nonnegative('must not be negative');
 

@@ -3,7 +3,7 @@ import { checkTopic, type QueueContext } from './context.js';
 import { freshCounts, type Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { laneOf } from './lane.js';
-import { checkText, kindOf, quoted } from './names.js';
+import { checkText, kindOf, quotedTopic } from './names.js';
 import { newId } from './new-id.js';
 import type { Topic } from './topic.js';
 
@@ -17,7 +17,7 @@ export interface MessageOptions {
   readonly routingKey?: string | undefined;
   /** Strings only, kept as they are. Names beginning with `x-signalbox-` are ours. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Within the topic's window, a second publish with the same key stores nothing. `unsupported` where the backend cannot. */
+  /** Up to 1024 bytes, not empty. Within the topic's window, a second publish with the same key stores nothing. `unsupported` where the backend cannot. */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export function prepare(
   options: MessageOptions,
   optionNames: ReadonlySet<string>,
 ): Send | Promise<Send> {
-  const operation = `${verb} to ${quoted(topic?.name)}`;
+  const operation = `${verb} to ${quotedTopic(topic)}`;
   checkTopic(context, operation, topic);
   checkOptions(operation, options, optionNames);
   const { capabilities } = context.driver;
@@ -196,6 +196,13 @@ function dedupOf(
 ): Send['dedup'] {
   if (idempotencyKey === undefined) return null;
   checkText(operation, 'idempotencyKey', idempotencyKey, 1_024);
+  // What a forgotten variable looks like: every message but the first would be a duplicate, and gone.
+  if (idempotencyKey === '') {
+    throw new QueueError(
+      `cannot ${operation}: idempotencyKey is empty; give what names this publish, or leave it out`,
+      { code: 'invalid' },
+    );
+  }
   const { dedup } = context.driver.capabilities;
   if (dedup === null) {
     throw new QueueError(

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { Admin } from './admin.js';
@@ -10,8 +11,8 @@ import { Events } from './events.js';
 import { wrapError } from './failure.js';
 import type { Health } from './health.js';
 import { harmless, type Logger, silentLogger } from './logger.js';
-import { kindOf, nameFault, quoted } from './names.js';
-import { milliseconds, optionsObject, positiveInteger, readOptions } from './options.js';
+import { kindOf, nameFault, quotedTopic } from './names.js';
+import { hasFunctions, milliseconds, optionsObject, positiveInteger, readOptions } from './options.js';
 import {
   type BatchEntry,
   type BatchResult,
@@ -88,8 +89,8 @@ const defaultPrefetchPerLane = 64;
 const defaultCloseDeadlineMs = 30_000;
 
 const clockSchema = z.custom<Clock>(
-  (value) => typeof value === 'object' && value !== null && 'now' in value && 'schedule' in value,
-  'must be a Clock',
+  (value) => hasFunctions(value, ['now', 'schedule']),
+  'must be a Clock, with the functions now and schedule',
 );
 const namePart = z.custom<string>(
   (value) => nameFault(value) === null,
@@ -99,10 +100,7 @@ const namePart = z.custom<string>(
 const queueOptionsSchema = optionsObject({
   topics: z.array(z.custom<Topic>(isTopic, 'must be a topic made by defineTopic'), 'must be an array of topics'),
   logger: z
-    .custom<Logger>(
-      (value) => typeof value === 'object' && value !== null && 'info' in value && 'warn' in value,
-      'must have info and warn',
-    )
+    .custom<Logger>((value) => hasFunctions(value, ['info', 'warn']), 'must have info and warn, both functions')
     .default(silentLogger),
   name: namePart.optional(),
   clock: clockSchema.optional(),
@@ -144,6 +142,8 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
   const events = new Events(logger);
   const name = `${read.name ?? `${hostname()}.${process.pid}`}.${(opened++).toString(36)}${Math.random().toString(36).slice(2, 6)}`;
   let phase: Phase = 'open';
+  const closed = new AbortController();
+  setMaxListeners(0, closed.signal); // one per publish whose schema takes its time
   const context: QueueContext = {
     driver,
     clock: read.clock ?? driver.clock ?? systemClock,
@@ -153,6 +153,7 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
     topics,
     name,
     phase: () => phase,
+    closed: closed.signal,
   };
   try {
     await driver.open({ logger, emit: (event) => passOn(context, event) });
@@ -162,6 +163,7 @@ export async function openDriver(driver: Driver, options: QueueOptions): Promise
   }
   const queue = new Queue(context, (next) => {
     phase = next;
+    if (next === 'closed') closed.abort();
   });
   try {
     checkTopics(context);
@@ -246,13 +248,13 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
         { code: 'invalid' },
       );
     }
-    return new MessagePublisher(this.#context, (operation, send) =>
-      sendWithin(this.#context, operation, send, transaction),
+    return new MessagePublisher(this.#context, (operation, send, signal) =>
+      sendWithin(this.#context, operation, send, transaction, signal),
     );
   }
 
   subscribe<T extends Topic>(topic: T, options: SubscribeOptions = {}): Subscription<BodyOutput<T>> {
-    const operation = `subscribe to ${quoted(topic?.name)}`;
+    const operation = `subscribe to ${quotedTopic(topic)}`;
     checkOpen(this.#context, operation);
     checkTopic(this.#context, operation, topic);
     const read = readOptions(operation, subscribeSchema, options);
@@ -267,7 +269,7 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     handler: Handler<BodyOutput<T>>,
     options: ConsumeOptions = {},
   ): Promise<Consumer> {
-    const operation = `consume ${quoted(topic?.name)}`;
+    const operation = `consume ${quotedTopic(topic)}`;
     checkOpen(this.#context, operation);
     checkTopic(this.#context, operation, topic);
     if (typeof handler !== 'function')
@@ -337,6 +339,9 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
   /**
    * Closes all consumers and subscriptions (see there), lets what was published leave, and disconnects.
    * Closing again, also at once from several places, is the same closing; the first call's deadline counts.
+   *
+   * Not to be awaited inside a handler or a loop over a subscription of this queue: it waits for them, so both would
+   * wait until the deadline, and the message comes again. Call it there without `await`, or after they have ended.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const { deadlineMs } = readOptions('close a queue', closeSchema, options);

@@ -16,7 +16,11 @@ export interface CloseOptions {
 export interface Subscription<Body = unknown> extends AsyncIterable<Delivery<Body>>, AsyncDisposable {
   /** Unique name of this subscriber, as in logs and events. */
   readonly consumer: string;
-  /** Stops handing out, waits for what is held to be settled, gives back the rest. Closing again is the same closing. */
+  /**
+   * Stops handing out, waits for what is held to be settled, gives back the rest. Closing again is the same closing.
+   * Not to be awaited by the loop before it settled what it holds, which would wait for itself until the deadline:
+   * leave the loop instead, or call it without `await`.
+   */
   close(options?: CloseOptions): Promise<void>;
 }
 

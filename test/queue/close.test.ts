@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Delivery, defineTopic, openQueue, VirtualClock } from 'signalbox';
+import { type Delivery, defineTopic, openQueue, sleep, VirtualClock } from 'signalbox';
 import { type MemoryDriver, memory } from 'signalbox/memory';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -47,6 +47,28 @@ describe('closing', () => {
 
     expect([closings, closed, clock.pending]).toEqual([1, [{ backend: 'memory' }], 0]);
   });
+
+  it.each(['queue', 'consumer'] as const)(
+    'a %s inside a handler, without waiting for it, lets that handler end and its ack arrive',
+    async (which) => {
+      const { clock, queue } = await setUp();
+      let closed: Promise<void> | null = null;
+      const settled: string[] = [];
+      queue.events.on('settled', ({ verb }) => settled.push(verb));
+      const consumer = await queue.consume(jobs, async () => {
+        closed = which === 'queue' ? queue.close() : consumer.close();
+        await sleep(clock, 1_000);
+      });
+
+      await queue.publish(jobs, 1);
+      await clock.advance(1_000);
+      await closed;
+
+      expect([settled, clock.now()]).toEqual([['ack'], 1_000]);
+      await queue.close();
+      expect(clock.pending).toBe(0);
+    },
+  );
 
   it('ends the loop over a subscription that waits for a message', async () => {
     const { clock, queue } = await setUp();

@@ -1,0 +1,81 @@
+import { defineTopic, openQueue, VirtualClock } from 'signalbox';
+import { memory, memoryStore } from 'signalbox/memory';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+const jobs = defineTopic('jobs', { schema: z.string() });
+
+describe('a signal within a transaction', () => {
+  const clock = new VirtualClock();
+  let aborter: AbortController;
+
+  beforeEach(() => {
+    aborter = new AbortController();
+  });
+
+  /** `hold` keeps the backend from answering what is sent. */
+  async function setUp(hold: Promise<unknown> | null = null) {
+    const store = memoryStore({ clock });
+    const driver = memory({ store });
+    const send = driver.send.bind(driver);
+    driver.send = async (batch, within) => {
+      await hold;
+      return send(batch, within);
+    };
+    const queue = await openQueue(driver, { topics: [jobs] });
+    const transaction = store.begin();
+    return { queue, transaction, within: queue.within(transaction) };
+  }
+
+  it('that was aborted before sends nothing, and the transaction goes on', async () => {
+    const { queue, transaction, within } = await setUp();
+    await using _ = queue;
+    aborter.abort();
+    const { signal } = aborter;
+
+    for (const call of [
+      () => within.publish(jobs, 'no', { signal }),
+      () => within.publishAfter(jobs, 'no', 5, { signal }),
+      async () => {
+        const [result] = await within.publishBatch(jobs, [{ body: 'no' }], { signal });
+        throw result?.status === 'failed' ? result.error : result;
+      },
+    ]) {
+      await expect(call()).rejects.toMatchObject({ name: 'QueueError', code: 'aborted', outcomeUnknown: false });
+    }
+    await within.publish(jobs, 'yes');
+    transaction.commit();
+
+    expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 1, delayed: 0 });
+  });
+
+  it('that is aborted under way says that the outcome is unknown', async () => {
+    let goOn = (): void => {};
+    const { queue, transaction, within } = await setUp(
+      new Promise<void>((resolve) => {
+        goOn = resolve;
+      }),
+    );
+    await using _ = queue;
+    const published = within.publish(jobs, 'perhaps', { signal: aborter.signal });
+    await clock.advance(0);
+
+    aborter.abort();
+
+    await expect(published).rejects.toMatchObject({ code: 'aborted', outcomeUnknown: true });
+    goOn();
+    await clock.advance(0);
+    transaction.rollback();
+    expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 0, delayed: 0 });
+  });
+
+  it('that is aborted afterwards changes nothing', async () => {
+    const { queue, transaction, within } = await setUp();
+    await using _ = queue;
+    await within.publish(jobs, 'yes', { signal: aborter.signal });
+    aborter.abort();
+    transaction.commit();
+
+    expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 1 });
+  });
+});
