@@ -2,6 +2,7 @@ import type { Delivery, HeldDelivery } from './delivery.js';
 import { PermanentError, QueueError } from './errors.js';
 import type { Reader } from './reader.js';
 import type { CloseOptions } from './subscription.js';
+import { isInstance, thrownName } from './thrown.js';
 
 /**
  * What is done with each delivery. Returning acks, throwing nacks (the topic's back-off, in the end a dead
@@ -14,7 +15,11 @@ export type Handler<Body = unknown> = (delivery: Delivery<Body>) => unknown;
 export interface Consumer extends AsyncDisposable {
   /** Unique name, as in logs and events. */
   readonly consumer: string;
-  /** Starts nothing more, lets handlers finish, gives back the rest; at the deadline aborts `delivery.signal`. Closing again is the same closing. */
+  /**
+   * Starts nothing more, lets handlers finish, gives back the rest; at the deadline aborts `delivery.signal`.
+   * Closing again is the same closing. Not to be awaited inside its own handler, which it waits for: both would wait
+   * until the deadline, and the message comes again. Call it there without `await`.
+   */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -128,12 +133,12 @@ export class HandlerConsumer<Body> implements Consumer {
     const { events, logger } = this.#reader.context;
     const about = { topic: delivery.topic, group: delivery.group, id: delivery.id, consumer: this.consumer };
     if (events.heard('handler-failed')) events.emit('handler-failed', { ...about, error });
-    logger.info(
-      { ...about, attempt: delivery.attempt, error: error instanceof Error ? error.name : typeof error },
-      'a handler failed',
-    );
+    logger.info({ ...about, attempt: delivery.attempt, error: thrownName(error) }, 'a handler failed');
     if (delivery.state !== 'held') return; // it had settled by itself, or lost its lease
-    this.#settle(delivery, error instanceof PermanentError ? delivery.reject(error) : delivery.nack(undefined, error));
+    this.#settle(
+      delivery,
+      isInstance(error, PermanentError) ? delivery.reject(error) : delivery.nack(undefined, error),
+    );
   }
 
   /** Nobody waits for these: what can go wrong has its events, and the message comes again. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Death, DeathCause, Letter } from './driver.js';
 import { idOf } from './message.js';
+import { isInstance, textOf } from './thrown.js';
 
 /** A message that a group gave up on, kept with the reason. */
 export interface DeadLetter {
@@ -72,7 +73,7 @@ export interface DeathFacts {
 
 /** The record that is kept with a dead letter. Whatever was thrown, it never keeps the letter from being written: giant texts are cut. */
 export function deathOf(facts: DeathFacts): Death {
-  const error = facts.reason instanceof Error ? errorTexts(facts.reason) : null;
+  const error = isInstance(facts.reason, Error) ? errorTexts(facts.reason) : null;
   const reason = error === null ? textOf(() => facts.reason ?? '') : error.message || error.name;
   return {
     cause: facts.cause,
@@ -100,15 +101,6 @@ function errorTexts(error: Error): Death['error'] & object {
     ),
     stack: stack === '' ? null : cut(stack, maxStackBytes),
   };
-}
-
-/** JavaScript can throw anything: objects without text, errors whose message is no string or cannot be read. */
-function textOf(read: () => unknown): string {
-  try {
-    return String(read());
-  } catch {
-    return '(something that has no text)';
-  }
 }
 
 /** At most `maxBytes` of UTF-8, whole characters, with a mark where something is missing. */

@@ -45,6 +45,19 @@ describe('cutting a text', () => {
 });
 
 describe('the record of a death', () => {
+  it('is written also for what refuses to be looked at', () => {
+    const reason = new Proxy(
+      {},
+      {
+        getPrototypeOf() {
+          throw new Error('not to be looked at');
+        },
+      },
+    );
+
+    expect(deathOf({ ...facts, reason })).toMatchObject({ error: null, reason: '[object Object]' });
+  });
+
   it('has the text of a reason, or the parts of an error', () => {
     const error = new RangeError('too far');
 
