@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { QueueError } from './errors.js';
+import { thrownName } from './thrown.js';
 import type { Topic } from './topic.js';
 
 /** Version of the message format that this release writes. It reads this one and all older ones. */
@@ -61,22 +62,33 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 function readBody(topic: Topic, json: unknown): Decoded | Promise<Decoded> {
   try {
     const checked = topic.schema['~standard'].validate(json);
-    return checked instanceof Promise ? checked.then(decoded, schemaThrew) : decoded(checked);
+    // Any thenable: a library's own promise, or one of another realm, is not `instanceof Promise`.
+    return isThenable(checked) ? Promise.resolve(checked).then(decoded).catch(schemaThrew) : decoded(checked);
   } catch (error) {
     return schemaThrew(error);
   }
 }
 
-function decoded(result: StandardSchemaV1.Result<unknown>): Decoded {
-  return result.issues === undefined
-    ? { body: result.value }
-    : { fault: `the body does not fit the topic's schema: ${nameIssues(result.issues)}` };
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function';
 }
+
+function decoded(result: StandardSchemaV1.Result<unknown> | null | undefined): Decoded {
+  if (typeof result !== 'object' || result === null) return noResult;
+  const { issues } = result;
+  if (issues === undefined) return 'value' in result ? { body: result.value } : noResult;
+  return Array.isArray(issues)
+    ? { fault: `the body does not fit the topic's schema: ${nameIssues(issues)}` }
+    : noResult;
+}
+
+const noResult: Decoded = {
+  fault: "the topic's schema answered neither { value } nor { issues }, so it is no Standard Schema",
+};
 
 /** Only the error's name is shown: its text may hold the body. */
 function schemaThrew(cause: unknown): Decoded {
-  const name = cause instanceof Error ? cause.name : 'unknown error';
-  return { fault: `the topic's schema failed on the body: ${name}`, cause };
+  return { fault: `the topic's schema failed on the body: ${thrownName(cause)}`, cause };
 }
 
 function toJson(operation: string, body: unknown): string {

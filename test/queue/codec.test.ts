@@ -26,6 +26,20 @@ const schemaOf = (validate: StandardSchemaV1.Props['validate']): StandardSchemaV
   '~standard': { version: 1, vendor: 'test', validate },
 });
 
+const refuses = (): never => {
+  throw new Error('not to be looked at');
+};
+
+type Result = StandardSchemaV1.Result<unknown>;
+
+/** A promise of some library's own. */
+const thenable = (result: unknown): Promise<Result> =>
+  // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+  ({ then: (resolve: (result: unknown) => void) => void resolve(result) }) as unknown as Promise<Result>;
+
+/** What a `validate` that is no Standard Schema may answer. */
+const noResults = [5, 'text', true, null, undefined, {}, [], { issues: null }, { issues: 5 }, { issues: [null] }];
+
 describe('encoding', () => {
   it('sends the JSON of the input, not the output of the schema', async () => {
     const schema = z.object({
@@ -82,6 +96,36 @@ describe('encoding', () => {
     const error = await refused(z.unknown(), body);
 
     expect([error.code, error.message]).toEqual(['invalid', expect.stringContaining('send plain data')]);
+  });
+
+  it('waits for the answer of a schema that is no promise of ours', async () => {
+    expect(
+      await encoded(
+        schemaOf(() => thenable({ value: 1 })),
+        1,
+      ),
+    ).toBe('1');
+    expect(
+      (
+        await refused(
+          schemaOf(() => thenable({ issues: [{ message: 'bad' }] })),
+          1,
+        )
+      ).message,
+    ).toMatch(/the body does not fit the topic's schema: bad; mend/);
+  });
+
+  it.each(noResults)('a schema that answers %j is refused, at once or late', async (answer) => {
+    for (const result of [answer, Promise.resolve(answer), thenable(answer)]) {
+      const error = await refused(
+        schemaOf(() => result as Result),
+        1,
+      );
+      expect(error.code).toBe('invalid');
+      expect(error.message).toMatch(
+        /^cannot publish to "bodies": .*the topic's schema (answered neither|failed on the body).*; mend the body or the schema/,
+      );
+    }
   });
 
   it('undefined properties are left out, as JSON does', async () => {
@@ -173,6 +217,25 @@ describe('decoding', () => {
     ],
   ])('%s is an answer, not an error', (_, bytes, fault) => {
     expect(decodeBody(topicOf(z.number()), bytes)).toEqual({ fault });
+  });
+
+  it('so is a schema that throws what cannot be looked at', async () => {
+    const thrown = new Proxy({}, { getPrototypeOf: refuses });
+    const throws = schemaOf(() => {
+      throw thrown;
+    });
+
+    expect(await decodeBody(topicOf(throws), utf8('1'))).toMatchObject({
+      fault: "the topic's schema failed on the body: object",
+    });
+  });
+
+  it.each(noResults)('so is a schema that answers %j', async (answer) => {
+    for (const result of [answer, Promise.resolve(answer), thenable(answer)]) {
+      expect(await decodeBody(topicOf(schemaOf(() => result as Result)), utf8('1'))).toMatchObject({
+        fault: expect.stringMatching(/^the topic's schema (answered neither|failed on the body)/),
+      });
+    }
   });
 
   it('so is a schema that throws or rejects', async () => {
