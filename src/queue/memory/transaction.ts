@@ -1,11 +1,11 @@
-import { Refusal, type Send, type SendResult } from '../driver.js';
+import { QueueError, Refusal, type Send, type SendResult } from '../driver.js';
 import { cloneSend } from './clone.js';
 import type { IdempotencyKeys } from './idempotency-keys.js';
 import type { Store } from './store.js';
 
 /** A caller's own transaction, to be given to `send` as `within`. It stays open until one of its two ends. */
 export interface MemoryTransaction {
-  /** Stores everything that was sent within, in one instant; delays count from here. Throws an `invalid` refusal after the end. */
+  /** Stores everything that was sent within, in one instant; delays count from here. Throws `invalid` after the end. */
   commit(): void;
   /** Nothing that was sent within was ever there. Does nothing after the end, so that a `finally` may always call it. */
   rollback(): void;
@@ -39,7 +39,13 @@ export class Transaction implements MemoryTransaction {
   }
 
   commit(): void {
-    if (!this.#open) throw new Refusal('invalid', 'the transaction has ended', 'commit it once, before any rollback');
+    if (!this.#open) {
+      const fault = 'the transaction has ended';
+      throw new QueueError(`cannot commit to ${this.#store.name}: ${fault}; commit it once, before any rollback`, {
+        code: 'invalid',
+        backend: this.#store.name,
+      });
+    }
     this.#freeKeys();
     this.#store.commit(this.#sends);
     this.#end();
