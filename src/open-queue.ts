@@ -20,7 +20,10 @@ const planned: ReadonlySet<string> = new Set(['amqp:', 'amqps:', 'mysql:', 'mari
  */
 export async function openQueue(backend: string | Driver, options: QueueOptions): Promise<Queue> {
   if (typeof backend === 'string') return openDriver(await driverOf(backend), options);
-  if (isDriver(backend)) return openDriver(backend, options);
+  if (isDriver(backend)) {
+    checkDriver(backend);
+    return openDriver(backend, options);
+  }
   throw new QueueError('cannot open a queue: the backend is neither a URL nor a driver; give a URL such as "memory:"', {
     code: 'invalid',
   });
@@ -45,6 +48,18 @@ export async function driverOf(url: string): Promise<Driver> {
 function asQueueError(error: unknown): unknown {
   if (!(error instanceof Refusal)) return error;
   return new QueueError(`cannot open a queue: ${error.message}; ${error.remedy}`, { code: error.code });
+}
+
+const driverFunctions = ['open', 'declare', 'send', 'subscribe', 'classify', 'health', 'close'] as const;
+
+/** A driver of one's own is checked where it is given, not where its missing half is called. */
+function checkDriver(driver: Driver): void {
+  const missing = driverFunctions.find((name) => typeof driver[name] !== 'function');
+  if (missing === undefined) return;
+  throw new QueueError(
+    `cannot open a queue: the driver has no function "${missing}"; implement Driver of signalbox/driver, or give a URL such as "memory:"`,
+    { code: 'invalid' },
+  );
 }
 
 function isDriver(value: unknown): value is Driver {

@@ -61,7 +61,7 @@ export class Admin {
     group: string,
     options: { readonly patterns?: readonly string[] } = {},
   ): Promise<void> {
-    const operation = `add group ${quoted(group)}`;
+    const operation = typeof group === 'string' ? `add group ${quoted(group)}` : 'add a group';
     const name = nameOf(operation, topic);
     checkGroup(operation, group);
     const { patterns } = readOptions(operation, groupSchema, options);
@@ -70,7 +70,7 @@ export class Admin {
 
   /** Removes a group with what waits for it and its dead letters; what is delayed becomes a lost letter when it falls due. */
   async removeGroup(topic: TopicOrName, group: string): Promise<void> {
-    const operation = `remove group ${quoted(group)}`;
+    const operation = typeof group === 'string' ? `remove group ${quoted(group)}` : 'remove a group';
     const name = nameOf(operation, topic);
     checkGroup(operation, group);
     return this.#call(`remove group "${group}" from "${name}"`, (admin) => admin.removeGroup(name, group));
@@ -118,7 +118,7 @@ function nameOf(operation: string, topic: TopicOrName): string {
   const fault = nameFault(topic);
   if (fault === null) return topic as string;
   throw new QueueError(
-    `cannot ${operation}: the topic ${typeof topic === 'string' ? fault : `is ${kindOf(topic)}`}; give a topic or its name`,
+    `cannot ${operation}: the topic ${typeof topic === 'string' ? `${quoted(topic)} ${fault}` : `is ${kindOf(topic)}`}; give a topic or its name`,
     { code: 'invalid' },
   );
 }

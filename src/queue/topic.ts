@@ -90,6 +90,14 @@ export const groupSchema = optionsObject({
     .default(['#']),
 });
 
+/** A Map has no properties, and a group called `__proto__` would become none: either would vanish without a word. */
+const plainObject = z.custom<Record<string, unknown>>((value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.hasOwn(value, '__proto__'))
+    return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}, "must be a plain object from group names (not __proto__) to options, such as { audit: { patterns: ['#'] } }");
+
 const isStandardSchema = (value: unknown): value is StandardSchemaV1 =>
   (typeof value === 'object' || typeof value === 'function') &&
   value !== null &&
@@ -100,8 +108,8 @@ const isAttempts = (value: unknown): boolean =>
 
 const optionsSchema = optionsObject({
   schema: z.custom<StandardSchemaV1>(isStandardSchema, 'must be a Standard Schema, such as z.object({ … })'),
-  groups: z
-    .record(name, groupSchema)
+  groups: plainObject
+    .pipe(z.record(name, groupSchema))
     .refine(
       (groups) => Object.keys(groups).length > 0,
       'needs at least one group; leave it out for the group "default"',

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { kindOf } from './names.js';
 
 interface Timer {
   readonly dueAt: number;
@@ -16,8 +17,13 @@ export class VirtualClock implements Clock {
   #nowMs: number;
   readonly #timers: Timer[] = [];
 
-  /** `startMs` is the first `now()`; the default is a fixed date, so that runs repeat exactly. */
+  /** `startMs` is the first `now()`; the default is a fixed date, so that runs repeat exactly. Throws a `RangeError` for what is no finite number. */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
+    if (!Number.isFinite(startMs)) {
+      throw new RangeError(
+        `cannot make a virtual clock: startMs is ${typeof startMs === 'number' ? startMs : kindOf(startMs)}; give epoch milliseconds`,
+      );
+    }
     this.#nowMs = startMs;
   }
 

@@ -1,5 +1,5 @@
 import { defineTopic, openQueue, type Queue, QueueError, type QueueErrorCode, VirtualClock } from 'signalbox';
-import { memory } from 'signalbox/memory';
+import { memory, memoryStore } from 'signalbox/memory';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -143,6 +143,26 @@ describe('openQueue', () => {
       code: 'invalid',
       says: /clock: must be a Clock/,
     },
+    'a logger of no functions': {
+      call: () => open(never, { topics: [], logger: { info: 1, warn: 2 } }),
+      code: 'invalid',
+      says: /^cannot open a queue: logger: must have info and warn, both functions/,
+    },
+    'a clock of no functions': {
+      call: () => open(never, { topics: [], clock: { now: 1, schedule: 2 } }),
+      code: 'invalid',
+      says: /^cannot open a queue: clock: must be a Clock, with the functions now and schedule/,
+    },
+    'a driver of no functions': {
+      call: () => open({ capabilities: {}, open: 1, subscribe: 2 }),
+      code: 'invalid',
+      says: /^cannot open a queue: the driver has no function "open"; implement Driver/,
+    },
+    'half a driver': {
+      call: () => open({ capabilities: {}, open() {}, subscribe() {} }),
+      code: 'invalid',
+      says: /the driver has no function "declare"; implement Driver/,
+    },
     'a setup that does not exist': {
       call: () => open(never, { topics: [], setup: true }),
       code: 'invalid',
@@ -262,6 +282,14 @@ describe('defineTopic', () => {
     'an ordering that does not exist': bad({ ordering: 'fifo' }, /ordering: must be "none" or "key"/),
     'lanes without order': bad({ lanes: 4 }, /lanes: only ordered topics have lanes; add ordering: 'key'/),
     'no groups': bad({ groups: {} }, /groups: needs at least one group; leave it out/),
+    'groups in a Map': bad(
+      { groups: new Map([['a', {}]]) },
+      /^cannot define topic "bad": groups: must be a plain object .*such as \{ audit: /,
+    ),
+    'groups in an array': bad({ groups: ['a'] }, /groups: must be a plain object/),
+    'groups that are null': bad({ groups: null }, /groups: must be a plain object/),
+    'a group called __proto__': bad({ groups: JSON.parse('{"a":{},"__proto__":{}}') }, /groups: .*not __proto__/),
+    'groups with a prototype': bad({ groups: { a: {}, __proto__: { patterns: ['x'] } } }, /groups: .*not __proto__/),
     'a group without patterns': bad(
       { groups: { a: { patterns: [] } } },
       /groups\.a\.patterns: needs at least one pattern/,
@@ -315,7 +343,12 @@ describe('publishing', () => {
     'no topic': {
       call: () => queue.publish(undefined as Anything, 'x'),
       code: 'invalid',
-      says: /the topic is undefined; give/,
+      says: /^cannot publish to a topic: the topic is undefined; give/,
+    },
+    'null for a topic': {
+      call: () => queue.publish(null as Anything, 'x'),
+      code: 'invalid',
+      says: /^cannot publish to a topic: the topic is null; give/,
     },
     'a topic whose name is no text': {
       call: () => queue.publish({ name: 1n } as Anything, 'x'),
@@ -349,8 +382,15 @@ describe('publishing', () => {
     'an id that is too long': bad({ id: 'x'.repeat(256) }, /id is longer than 255 bytes; give a shorter/),
     'a key that is a number': bad({ key: 7 }, /key is a number, not a string/),
     'a key that is too long': bad({ key: 'é'.repeat(128) }, /key is longer than 255 bytes/),
-    'a key with a control character': bad({ key: 'a\nb' }, /key contains a control character/),
-    'a key with half a character': bad({ key: '\ud800' }, /key is not well-formed/),
+    'a key with a control character': bad(
+      { key: 'a\nb' },
+      /key contains a control character; leave such characters out$/,
+    ),
+    'a key with half a character': bad(
+      { key: '\ud800' },
+      /key is not well-formed .*; mend it, text\.toWellFormed\(\) does$/,
+    ),
+    'an empty idempotency key': bad({ idempotencyKey: '' }, /idempotencyKey is empty; give what names this publish/),
     'a routing key that is too long': bad({ routingKey: 'x'.repeat(256) }, /routingKey is longer than 255 bytes/),
     'an idempotency key that is too long': bad(
       { idempotencyKey: 'x'.repeat(1_025) },
@@ -556,6 +596,13 @@ describe('settling', () => {
         ),
       });
     }
+    for (const value of [86_400_001, 1e300]) {
+      expect(await errorOf(() => delivery.extend(value))).toMatchObject({
+        code: 'invalid',
+        message: expect.stringMatching(/^cannot extend .* is longer than the 86400000 ms .*; extend again later/),
+      });
+    }
+    await delivery.extend(86_400_000);
     await delivery.ack();
     expect(await errorOf(() => delivery.extend(5))).toMatchObject({ code: 'already-settled' });
     expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 0, delayed: 0, inHand: 0, dead: 0 });
@@ -570,6 +617,7 @@ describe('settling', () => {
       [() => outbox.publish('jobs', 'x'), /the topic is a string/],
       [() => outbox.publish(stranger, 'x'), /not among those/],
       [() => outbox.publish(ordered, 5), /expected string/],
+      [() => outbox.publish(ordered, 'x', { idempotencyKey: '' }), /idempotencyKey is empty; give/],
       [() => outbox.publish(ordered, 'x', null), /the options are null/],
       [() => outbox.publish(ordered, 'x', { signal: AbortSignal.abort() }), /unknown option "signal"; there are id/],
       [() => outbox.publishAfter(ordered, 'x', Number.NaN), /the delay is NaN/],
@@ -630,6 +678,10 @@ describe('admin', () => {
       (to) => to.addGroup(jobs, 'a*'),
       /^cannot add group "a\*": the group's name contains \* or #.*; give/,
     ),
+    'addGroup to a bad topic, without a group': ask(
+      (to) => to.addGroup('t*'),
+      /^cannot add a group: the topic "t\*" contains \* or #.*; give a topic or its name/,
+    ),
     'addGroup to a topic that is none': ask((to) => to.addGroup({}, 'a'), /the topic is an object; give/),
     'addGroup to a topic that does not exist': ask((to) => to.addGroup('nope', 'a'), /no topic "nope"/, 'not-found'),
     'an addGroup option that does not exist': ask(
@@ -644,7 +696,10 @@ describe('admin', () => {
       (to) => to.addGroup(jobs, 'a', { patterns: [5] }),
       /patterns\.0: the pattern is a number/,
     ),
-    'removeGroup without a name': ask((to) => to.removeGroup(jobs), /the group's name is undefined/),
+    'removeGroup without a name': ask(
+      (to) => to.removeGroup(jobs),
+      /^cannot remove a group: the group's name is undefined/,
+    ),
     'removeGroup of a topic that does not exist': ask(
       (to) => to.removeGroup('nope', 'a'),
       /no topic "nope"/,
@@ -748,4 +803,63 @@ describe('setup and close', () => {
     }
     queue = await openQueue('memory:', { topics: [jobs, ordered] });
   });
+});
+
+describe('the memory driver', () => {
+  const make = (options: Anything, says: RegExp): Bad => ({ call: () => memory(options), code: 'invalid', says });
+  const store = (options: Anything, says: RegExp): Bad => ({ call: () => memoryStore(options), code: 'invalid', says });
+  const leases = { negative: -1, zero: 0, 'a string': '5', NaN: Number.NaN, null: null, 'a symbol': Symbol('5') };
+
+  refuses({
+    'a misspelt option': make(
+      { clok: new VirtualClock() },
+      /^cannot make a memory driver: unknown option "clok"; there are store, clock, leaseMs, name$/,
+    ),
+    'an option of something else': make({ lease: 5 }, /unknown option "lease"; there are/),
+    'options that are a number': make(5, /^cannot make a memory driver: the options are no object; give/),
+    'options that are null': make(null, /the options are no object; give/),
+    'a clock that is none': make(
+      { clock: {} },
+      /^cannot make a memory driver: clock is no Clock.*; give a VirtualClock/,
+    ),
+    'a name that is none': make({ name: 5 }, /name is no text; give/),
+    'an empty name': make({ name: '' }, /name is no text; give/),
+    'a store that is none': make({ store: {} }, /store is no memory store; make it with memoryStore/),
+    'a store and a clock': make(
+      { store: memoryStore(), clock: new VirtualClock() },
+      /both a store and a clock are given; leave the clock out/,
+    ),
+    'a store and a name': make({ store: memoryStore(), name: 'a' }, /both a store and a name are given; leave/),
+    ...each(leases, 'leaseMs', (leaseMs) => make({ leaseMs }, /^cannot make a memory driver: leaseMs is .*; give it/)),
+    'a store with a misspelt option': store({ foo: 1 }, /^cannot make a memory store: unknown option "foo"; there are/),
+    'a store with a store': store({ store: memoryStore() }, /unknown option "store"; there are clock, leaseMs, name$/),
+    'a store of null': store(null, /^cannot make a memory store: the options are no object; give/),
+    'a store with a clock that is none': store(
+      { clock: Date },
+      /^cannot make a memory store: clock is no Clock.*; give/,
+    ),
+    'committing twice': {
+      call: () => {
+        const transaction = memoryStore().begin();
+        transaction.commit();
+        transaction.commit();
+      },
+      code: 'invalid',
+      says: /^cannot commit to memory: the transaction has ended; commit it once/,
+    },
+  });
+
+  it('takes undefined for left out', () => {
+    const kept = memoryStore({ clock: undefined, name: undefined, leaseMs: undefined } as Anything);
+
+    expect(memory({ store: kept, clock: undefined, name: undefined, leaseMs: undefined } as Anything)).toMatchObject({
+      name: 'memory',
+      capabilities: { lease: { ms: 30_000 } },
+    });
+  });
+});
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, '5', null, new Date()])('a virtual clock does not start at %s', (at) => {
+  expect(() => new VirtualClock(at as Anything)).toThrow(RangeError);
+  expect(() => new VirtualClock(at as Anything)).toThrow(/^cannot make a virtual clock: startMs is .*; give epoch/);
 });

@@ -34,6 +34,15 @@ describe('a topic', () => {
     });
   });
 
+  it('takes names for groups that objects bring along, and groups without a prototype', () => {
+    const names = ['constructor', 'toString', 'hasOwnProperty', 'valueOf'];
+    const groups = Object.assign(Object.create(null), Object.fromEntries(names.map((name) => [name, {}])));
+
+    expect(topologyOf(defineTopic('jobs', { schema, groups })).groups).toEqual(
+      names.map((name) => ({ name, patterns: ['#'] })),
+    );
+  });
+
   it('keeps its schema as it is, whatever kind of value that is', () => {
     const callable = Object.assign(() => {}, { '~standard': schema['~standard'] });
 
