@@ -81,10 +81,10 @@ export class Shelf {
     return [...this.copies].filter((it) => it.box === 'line' && isOf(it, of)).sort((a, b) => a.dueAt - b.dueAt);
   }
 
-  letters(box: q.LetterBox): readonly Copy[] {
+  letters(box: q.LetterBox, now = this.clock.now()): readonly Copy[] {
     if (box.kind === 'dead') this.demand(box.topic, box.group);
     const all = [...this.copies].filter((it) => it.box === box.kind && (box.kind === 'lost' || isOf(it, box)));
-    return all.filter(({ dueAt, expiresAt }) => dueAt <= this.clock.now() && expiresAt > this.clock.now());
+    return all.filter(({ dueAt, expiresAt }) => dueAt <= now && expiresAt > now).sort((a, b) => a.dueAt - b.dueAt);
   }
 
   /** Which groups take it; throws why it cannot be stored. */
@@ -274,11 +274,12 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
 
   async letters(box: q.LetterBox, { limit, cursor }: q.LetterPage): Promise<q.LetterList> {
     const all = this.backend.letters(box);
-    const page = all.filter(({ number }) => number > Number(cursor)).slice(0, limit);
-    const next = page.at(-1) === all.at(-1) ? null : String(page.at(-1)?.number);
-    const letters = page.map(({ message, topic, group, death, dueAt }): q.Letter => {
+    const [at, number] = JSON.parse(cursor ?? '[-1, 0]');
+    const rest = all.filter((copy) => copy.dueAt > at || (copy.dueAt === at && copy.number > number));
+    const letters = rest.slice(0, limit).map(({ message, topic, group, death, dueAt }): q.Letter => {
       return { message: structuredClone(message), topic, group, death, buriedAt: dueAt };
     });
+    const next = rest.length > limit ? JSON.stringify([rest[limit - 1]?.dueAt, rest[limit - 1]?.number]) : null;
     return { letters, next, total: all.length };
   }
 
