@@ -1,5 +1,11 @@
 import { defineTopic, openQueue, type Queue, VirtualClock } from 'signalbox';
-import { type BuildRunner, noopRunner, type ScriptedRunnerOptions, scriptedRunner } from 'signalbox/buildrunner';
+import {
+  type BuildRunner,
+  buildId,
+  noopRunner,
+  type ScriptedRunnerOptions,
+  scriptedRunner,
+} from 'signalbox/buildrunner';
 import { memory, memoryStore } from 'signalbox/memory';
 import {
   type Build,
@@ -11,7 +17,7 @@ import {
 } from 'signalbox/orchestrator';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { created, deadLettered, reminded } from '../../src/orchestrator/transitions.js';
+import { created, deadLettered, reminded, triggered } from '../../src/orchestrator/transitions.js';
 import { job, jobRequest, requestId } from './requests.js';
 
 const closing: (() => Promise<void>)[] = [];
@@ -693,6 +699,23 @@ describe('one bad record', () => {
 
     expect(warned).toContainEqual([requestId(2), expect.stringContaining('could not be sent')]);
     for (const n of [1, 3]) expect(await store.load(requestId(n))).toMatchObject({ status: 'succeeded' });
+    await expect(orchestrator.sweep()).resolves.toMatchObject({ looked: 1 });
+  });
+
+  test('whose end nobody can be told, whatever is tried, ends all the same and holds up no other build', async () => {
+    const store = memoryBuildStore();
+    const facts = { buildId: buildId('b-1'), firstPollMs: 0, deadlineMs: 9e15, now: 0 };
+    await store.createIfAbsent({ ...triggered(created(jobRequest(1), 0), facts), triggeredAt: 9e15 });
+    const { clock, orchestrator, publish } = await bench({ store, runner: noopRunner(), concurrency: 1 });
+
+    await orchestrator.start();
+    await clock.advance(3_600_000);
+    for (const n of [2, 3]) await publish(n);
+    await clock.advance(10_000);
+
+    expect(await store.load(requestId(1))).toMatchObject({ status: 'succeeded', announced: false });
+    for (const n of [2, 3])
+      expect(await store.load(requestId(n))).toMatchObject({ status: 'succeeded', announced: true });
     await expect(orchestrator.sweep()).resolves.toMatchObject({ looked: 1 });
   });
 
