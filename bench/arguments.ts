@@ -12,7 +12,7 @@ export function readBenchArguments(
   names: readonly string[],
 ): { readonly name: string; readonly options: BenchOptions } | { readonly usage: string } {
   const refuse = (fault: string) => ({
-    usage: `${fault.split('\n')[0]}; usage: npm run bench -- [${names.join('|')}] [--json] [--messages N]`,
+    usage: `${fault}; usage: npm run bench -- [${names.join('|')}] [--json] [--messages N]`,
   });
   try {
     const { values, positionals } = parseArgs({
@@ -29,6 +29,7 @@ export function readBenchArguments(
     }
     return { name, options: { json: values.json, messages } };
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    // What node:util says after its first sentence is advice about `--`, which fits no option of ours.
+    return refuse(String(error instanceof Error ? error.message : error).split(/\. |\n/, 1)[0] ?? '');
   }
 }

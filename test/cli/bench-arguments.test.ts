@@ -13,7 +13,7 @@ describe('the arguments of npm run bench', () => {
   });
 
   test.for<readonly [readonly string[], string]>([
-    [['memory', '--mesages', '5'], "Unknown option '--mesages'"],
+    [['memory', '--mesages', '5'], "Unknown option '--mesages'; usage"],
     [['--messages'], '--messages'],
     [['--messages', 'many'], '--messages must be a whole number from 1, not "many"'],
     [['--messages', '0'], 'must be a whole number from 1'],
