@@ -143,13 +143,14 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
       requeueAfterMs === undefined
         ? null
         : checkDelay(this.#operation('nack'), requeueAfterMs, context.driver.capabilities.delay);
-    this.#begin('nack');
+    // Before it begins: a user's `random` that throws must not leave it neither held nor settled.
     const verdict = afterFailure(topic, {
       counts: this.received.counts,
       requeueAfterMs: delayMs,
       now: context.clock.now(),
       random: context.random(),
     });
+    this.#begin('nack');
     return this.#carryOut('nack', verdict, reason);
   }
 

@@ -71,3 +71,16 @@ it('a PermanentError that says nothing of itself rejects all the same', async ()
 
   expect(await queue.admin.depth(jobs)).toMatchObject({ delayed: 0, inHand: 0, dead: 1 });
 });
+
+it('a random that throws keeps no message: its delivery can be settled in another way', async () => {
+  const jobs = defineTopic('jobs', { schema: z.string() });
+  await using queue = await openQueue(memory({ clock: new VirtualClock() }), { topics: [jobs], random: refuses });
+  await queue.publish(jobs, 'x');
+  for await (const delivery of queue.subscribe(jobs)) {
+    await expect(delivery.nack()).rejects.toThrow('not to be looked at');
+    await delivery.ack();
+    break;
+  }
+
+  expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 0, delayed: 0, inHand: 0, dead: 0 });
+});
