@@ -2,7 +2,7 @@ import { sleep } from './clock.js';
 import { checkNotClosed, checkTopic, closedError, type QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
-import { kindOf, quoted } from './names.js';
+import { kindOf, quotedTopic } from './names.js';
 import { checkOptions, type MessageOptions, prepare, publishOptionNames } from './outgoing.js';
 import { aborted, callDeadlineMs, type SendAnswer } from './sender.js';
 import type { BodyInput, Topic } from './topic.js';
@@ -102,7 +102,7 @@ export class MessagePublisher implements Publisher {
     entries: readonly BatchEntry<BodyInput<T>>[],
     options: Pick<PublishOptions, 'signal'> = noOptions,
   ): Promise<readonly BatchResult[]> {
-    checkTopic(this.#context, `publish a batch to ${quoted(topic?.name)}`, topic);
+    checkTopic(this.#context, `publish a batch to ${quotedTopic(topic)}`, topic);
     checkOptions('publish a batch', options, batchOptionNames);
     const batch = `batch ${++this.#batches}`;
     return Promise.all(
@@ -127,7 +127,7 @@ export class MessagePublisher implements Publisher {
     options: PublishOptions,
     order: string | null,
   ): Promise<Published> {
-    checkNotClosed(this.#context, `publish to ${quoted(topic?.name)}`);
+    checkNotClosed(this.#context, `publish to ${quotedTopic(topic)}`);
     const prepared = prepare(this.#context, 'publish', topic, body, delayMs, options, publishOptionNames);
     const operation = `publish to "${topic.name}"`;
     const { signal } = options;

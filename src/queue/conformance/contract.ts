@@ -2,7 +2,7 @@
 export { backoff } from '../backoff.js';
 export { deadLetterNoticeSchema } from '../dead-letter.js';
 export type { Delivery } from '../delivery.js';
-export type { Driver, DriverEvent, DriverSubscription, Received, Send, SettleResult } from '../driver.js';
+export type { Driver, DriverEvent, DriverSubscription, Received } from '../driver.js';
 export { matches, Refusal } from '../driver.js';
 export { PermanentError, QueueError, queueErrorCodes } from '../errors.js';
 export { laneOf } from '../lane.js';

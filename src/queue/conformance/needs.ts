@@ -22,7 +22,7 @@ const hook = (name: keyof Harness): Need => ({
 });
 
 /** What a case may need beyond the driver interface, by name. `no …` is for the cases that prove a refusal. */
-export const needs = {
+const needs = {
   durable: declares('durable: false', ({ durable }) => durable),
   dedup: declares('no dedup', ({ dedup }) => dedup !== null),
   'no dedup': declares('dedup', ({ dedup }) => dedup === null),
