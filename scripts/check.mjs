@@ -12,9 +12,10 @@ const packed = mkdtempSync(join(tmpdir(), 'signalbox-check-'));
 const steps = [
   ['lint', () => tool('@biomejs/biome', 'biome', 'lint', '--error-on-warnings', '.')],
   ['format', () => tool('@biomejs/biome', 'biome', 'check', '--linter-enabled=false', '.')],
+  ['build', () => [process.execPath, 'scripts/build.mjs']],
+  // After the build: end-to-end tests import what it makes.
   ['types', () => tool('typescript', 'tsc', '-p', 'tsconfig.json')],
   ['unused code', () => tool('knip', 'knip')],
-  ['build', () => [process.execPath, 'scripts/build.mjs']],
   ['pack', () => npm('pack', '--ignore-scripts', '--pack-destination', packed)],
   ['publint', () => tool('publint', 'publint', 'run', tarball(), '--strict')],
   ['types of the package', () => tool('@arethetypeswrong/cli', 'attw', tarball(), '--profile', 'esm-only')],
