@@ -21,6 +21,7 @@ export async function rawMemory(count: number, batch: number): Promise<void> {
     onLost() {},
   });
   const body = Buffer.alloc(200, 'b');
+  const unhurried = new AbortController().signal;
   for (let sent = 0; sent < count; sent += batch) {
     await driver.send(
       Array.from({ length: batch }, (_, i) => ({
@@ -43,7 +44,7 @@ export async function rawMemory(count: number, batch: number): Promise<void> {
         dedup: null,
       })),
     );
-    const received = await subscription.receive(batch, 0);
+    const received = await subscription.receive(batch, 0, unhurried);
     await subscription.settle(received.map(({ receipt }) => ({ kind: 'ack', receipt, outbox: [] })));
   }
   await driver.close();

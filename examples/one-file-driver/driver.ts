@@ -117,11 +117,11 @@ class Reader implements q.DriverSubscription {
     readonly options: q.SubscribeOptions,
   ) {}
 
-  async receive(max: number, waitMs: number): Promise<readonly q.Received[]> {
+  async receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly q.Received[]> {
     const shelf = this.client.backend;
     const untilMs = shelf.clock.now() + waitMs;
     if (this.#closed) throw new Refusal('closed', 'the subscription is closed', 'make another one');
-    while (!this.#closed) {
+    while (!this.#closed && !signal.aborted) {
       const now = shelf.clock.now();
       const { ordering } = shelf.demand(this.options.topic, this.options.group);
       const line = shelf.line(this.options);
@@ -131,7 +131,7 @@ class Reader implements q.DriverSubscription {
       const nextAt = line.find(({ dueAt }) => dueAt > now)?.dueAt ?? untilMs;
       const alarm = new AbortController();
       shelf.alarms.add(alarm);
-      await sleep(shelf.clock, Math.min(untilMs, nextAt) - now, alarm.signal);
+      await sleep(shelf.clock, Math.min(untilMs, nextAt) - now, AbortSignal.any([alarm.signal, signal]));
       shelf.alarms.delete(alarm);
     }
     return [];

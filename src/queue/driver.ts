@@ -106,6 +106,10 @@ export interface DriverSubscription {
    * with what there is; empty is a fine answer. A pending call ends early, empty, when `close` is called;
    * one made afterwards rejects with a `closed` refusal. The portable layer has one call under way at a time.
    *
+   * - When `signal` aborts, a pending call ends early and empty, and holds nothing: what it was about to hand
+   *   out, or had been pushed, goes back as by `give-back` (pushed to a lane, at `close`: its order goes first).
+   *   With a signal that is aborted already, it is empty and takes nothing. A reader that stops aborts it before it
+   *   gives back what it did not start, and receives no more. Remove the listener when a call ends: all share one signal.
    * - While its group or topic is removed, it rejects with a `not-found` refusal, a pending call too; when
    *   they are there again, the next call receives again.
    * - After any rejection it may be called again. After a refusal that is not retryable, the portable layer
@@ -120,7 +124,7 @@ export interface DriverSubscription {
    *   lanes for it. Messages without a key wait for none.
    * - What is handed out is the reader's own: two groups, or two hand-outs, share no headers and no bytes.
    */
-  receive(max: number, waitMs: number): Promise<readonly Received[]>;
+  receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]>;
 
   /**
    * Ends what is held: one round trip or transaction for the batch where the backend has such. One result

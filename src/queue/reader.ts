@@ -57,8 +57,6 @@ export class Reader implements Holder {
   #hungry = false;
   /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
   #overfed = false;
-  /** A close gives back all that is left. A `receive` still pending then may be handed the same again: that goes back as well. */
-  #handingOver = false;
   /** Whether the last that was received brought suspects. */
   #suspectsCome = false;
   #onEmpty: (() => void)[] = [];
@@ -208,9 +206,10 @@ export class Reader implements Holder {
       );
       this.#drop(delivery);
     }
-    this.#handingOver = true;
+    // Not before the last receive has ended: it could be handed once more what is given back now.
+    await this.#within(lastAnswersMs, this.#reading);
     this.#giveBack(this.#unstarted());
-    await this.#settled(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs));
+    await this.#within(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs), this.#settler.idle());
     this.#keeper?.stop();
     await this.#closeSubscription();
     await this.#reading;
@@ -236,16 +235,13 @@ export class Reader implements Holder {
   /** Until nothing started is left and its settlements are stored. */
   async #emptied(deadlineMs: number): Promise<void> {
     if (deadlineMs === 0 || (this.#held.started === 0 && this.#settler.size === 0)) return;
-    const deadline = new AbortController();
-    const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
-    await Promise.race([empty, sleep(this.context.clock, deadlineMs, deadline.signal)]);
-    deadline.abort();
+    await this.#within(deadlineMs, new Promise<void>((resolve) => this.#onEmpty.push(resolve)));
   }
 
-  /** Until what is on its way to the backend was answered. */
-  async #settled(withinMs: number): Promise<void> {
+  /** Waits for `done`, but no longer than that. */
+  async #within(ms: number, done: Promise<void> | null): Promise<void> {
     const deadline = new AbortController();
-    await Promise.race([this.#settler.idle(), sleep(this.context.clock, withinMs, deadline.signal)]);
+    await Promise.race([done, sleep(this.context.clock, ms, deadline.signal)]);
     deadline.abort();
   }
 
@@ -300,8 +296,9 @@ export class Reader implements Holder {
         await this.#roomMade();
         continue;
       }
+      const subscription = this.#subscription as DriverSubscription;
       try {
-        const received = await (this.#subscription as DriverSubscription).receive(room, receiveWaitMs);
+        const received = await subscription.receive(room, receiveWaitMs, this.#stopping.signal);
         failures = 0;
         if (received.length > 0) this.#admit(received);
       } catch (error) {
@@ -394,8 +391,7 @@ export class Reader implements Holder {
     this.#held.add(ready);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
     this.#keeper?.watch(ready);
-    if (this.#handingOver) this.#giveBack(this.#unstarted());
-    else if (this.stopping) this.#giveBackUnordered();
+    if (this.stopping) this.#giveBackUnordered();
     else if (ready.length > 0) this.#options.onReady();
   }
 

@@ -80,7 +80,7 @@ export function withoutLeases(driver: Driver): Driver {
           const subscription = await target.subscribe(options);
           return {
             lease: null,
-            receive: (max, waitMs) => subscription.receive(max, waitMs),
+            receive: (max, waitMs, signal) => subscription.receive(max, waitMs, signal),
             settle: (batch) => subscription.settle(batch),
             close: () => subscription.close(),
           };

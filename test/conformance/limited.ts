@@ -49,7 +49,7 @@ export function limited(driver: MemoryDriver, { capabilities, subscription, send
 function overSubscription(inner: DriverSubscription, changes: Partial<DriverSubscription>): DriverSubscription {
   return {
     lease: inner.lease,
-    receive: (max, waitMs) => inner.receive(max, waitMs),
+    receive: (max, waitMs, signal) => inner.receive(max, waitMs, signal),
     settle: (batch) => inner.settle(batch),
     close: () => inner.close(),
     ...changes,
@@ -111,8 +111,11 @@ export const withoutRedeliveryCounts: Limits = {
   capabilities: { countsRedeliveries: false },
   subscription: (inner) =>
     overSubscription(inner, {
-      receive: async (max, waitMs) =>
-        (await inner.receive(max, waitMs)).map((one) => ({ ...one, redeliveries: Math.min(1, one.redeliveries) })),
+      receive: async (max, waitMs, signal) =>
+        (await inner.receive(max, waitMs, signal)).map((one) => ({
+          ...one,
+          redeliveries: Math.min(1, one.redeliveries),
+        })),
     }),
 };
 

@@ -19,7 +19,7 @@ function wrong(driver: Driver, { send, declare, admin, subscription }: Wrong): D
           const inner = await target.subscribe(options);
           return {
             lease: inner.lease,
-            receive: (max, waitMs) => inner.receive(max, waitMs),
+            receive: (max, waitMs, signal) => inner.receive(max, waitMs, signal),
             settle: (batch) => inner.settle(batch),
             close: () => inner.close(),
             ...subscription(inner),
@@ -50,7 +50,9 @@ const settling = (driver: Driver, settle: (inner: DriverSubscription) => DriverS
 
 const receiving = (driver: Driver, change: (one: Received) => Received): Driver =>
   wrong(driver, {
-    subscription: (inner) => ({ receive: async (max, waitMs) => (await inner.receive(max, waitMs)).map(change) }),
+    subscription: (inner) => ({
+      receive: async (max, waitMs, signal) => (await inner.receive(max, waitMs, signal)).map(change),
+    }),
   });
 
 let copies = 0;
@@ -82,8 +84,8 @@ export const driverMutants: Readonly<Record<string, (driver: Driver) => Driver>>
     const ids = new WeakMap<object, string | null>();
     return wrong(driver, {
       subscription: (inner) => ({
-        receive: async (max, waitMs) =>
-          (await inner.receive(max, waitMs)).map((one) => {
+        receive: async (max, waitMs, signal) =>
+          (await inner.receive(max, waitMs, signal)).map((one) => {
             ids.set(one.receipt, one.message.id);
             return { ...one, redeliveries: one.redeliveries + (back.get(one.message.id) ?? 0) };
           }),
@@ -101,8 +103,8 @@ export const driverMutants: Readonly<Record<string, (driver: Driver) => Driver>>
     const counts = new WeakMap<object, Received['counts']>();
     return wrong(driver, {
       subscription: (inner) => ({
-        receive: async (max, waitMs) => {
-          const received = await inner.receive(max, waitMs);
+        receive: async (max, waitMs, signal) => {
+          const received = await inner.receive(max, waitMs, signal);
           for (const one of received) counts.set(one.receipt, one.counts);
           return received;
         },

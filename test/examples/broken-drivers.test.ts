@@ -85,8 +85,8 @@ const breaks: readonly Break[] = [
     promise: 'S6',
     shownBy: 'each-hand-out-without-an-answer-is-counted-and-an-answer-counts-anew',
     subscription: (subscription) => ({
-      receive: async (max, waitMs) =>
-        (await subscription.receive(max, waitMs)).map((received) => ({ ...received, redeliveries: 0 })),
+      receive: async (max, waitMs, signal) =>
+        (await subscription.receive(max, waitMs, signal)).map((received) => ({ ...received, redeliveries: 0 })),
     }),
   },
   {

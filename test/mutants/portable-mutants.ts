@@ -531,17 +531,17 @@ export const portableMutants: Species = {
     {
       name: 'does not give back at close',
       file: 'reader.ts',
-      find: `this.#handingOver = true;
+      find: `await this.#within(lastAnswersMs, this.#reading);
     this.#giveBack(`,
-      replace: `this.#handingOver = false;
+      replace: `await this.#within(lastAnswersMs, this.#reading);
     void (`,
       killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
     },
     {
-      name: 'gives nothing back again that it is handed while it closes',
+      name: 'goes on receiving while it closes',
       file: 'reader.ts',
-      find: 'if (this.#handingOver) this',
-      replace: 'if (this.#handingOver && this.#closing === null) this',
+      find: 'receive(room, receiveWaitMs, this.#stopping.signal)',
+      replace: 'receive(room, receiveWaitMs, this.#ended.signal)',
       killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
     },
     {

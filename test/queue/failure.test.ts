@@ -116,9 +116,9 @@ describe('a subscription whose receive fails', () => {
         subscriptions++;
         const subscription = await subscribe(options);
         const receive = subscription.receive.bind(subscription);
-        subscription.receive = async (max, waitMs) => {
+        subscription.receive = async (max, waitMs, signal) => {
           if (++receives === 2) throw error;
-          return receive(max, waitMs);
+          return receive(max, waitMs, signal);
         };
         return subscription;
       };

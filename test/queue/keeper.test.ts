@@ -41,7 +41,7 @@ async function setUp(options: Partial<QueueOptions> = {}, around: (extend: Exten
 function with_(subscription: DriverSubscription, lease: DriverLease): DriverSubscription {
   return {
     lease,
-    receive: (max, waitMs) => subscription.receive(max, waitMs),
+    receive: (max, waitMs, signal) => subscription.receive(max, waitMs, signal),
     settle: (batch) => subscription.settle(batch),
     close: () => subscription.close(),
   };

@@ -18,6 +18,7 @@ import {
 import { laneOf } from '../lane.js';
 import { Bench } from './bench.js';
 import type { Harness } from './harness.js';
+import { unhurried } from './unhurried.js';
 
 export interface DriverTopic extends TopicTopology {}
 
@@ -139,7 +140,7 @@ export class DriverBench extends Bench {
       `${count} messages come`,
       async () => {
         if (received.length < count)
-          received.push(...(await subscription.receive(count - received.length, this.time.quietMs)));
+          received.push(...(await subscription.receive(count - received.length, this.time.quietMs, unhurried())));
         return received.length >= count;
       },
       withinMs,
@@ -157,7 +158,7 @@ export class DriverBench extends Bench {
     const received: Received[] = [];
     await this.time.eventually(`${count} messages come`, async () => {
       for (const reader of readers)
-        if (received.length < count) received.push(...(await reader.receive(count - received.length, 0)));
+        if (received.length < count) received.push(...(await reader.receive(count - received.length, 0, unhurried())));
       return received.length >= count;
     });
     return received;
@@ -168,7 +169,7 @@ export class DriverBench extends Bench {
     const ids: (string | null)[] = [];
     await this.time.settle();
     for (;;) {
-      const received = await this.time.until(subscription.receive(100, this.time.quietMs));
+      const received = await this.time.until(subscription.receive(100, this.time.quietMs, unhurried()));
       if (received.length === 0) return ids;
       ids.push(...idsOf(received));
       await this.settle(subscription, ...received.map(({ receipt }) => ack(receipt)));
@@ -178,7 +179,7 @@ export class DriverBench extends Bench {
   /** Demands that nothing is handed out now, or for so long. */
   async nothing(subscription: DriverSubscription, forMs = this.time.quietMs): Promise<void> {
     await this.time.settle();
-    const received = await this.time.until(subscription.receive(1_000, forMs), forMs + 10_000);
+    const received = await this.time.until(subscription.receive(1_000, forMs, unhurried()), forMs + 10_000);
     assert.deepEqual(idsOf(received), [], 'something was handed out that should not have been');
   }
 

@@ -63,10 +63,10 @@ export function interfered(driver: Driver, interference: Interference): Driver {
       const subscription = await driver.subscribe(options);
       return {
         lease: subscription.lease === null ? null : interferedLease(subscription.lease, extend),
-        receive: (max, waitMs) =>
+        receive: (max, waitMs, signal) =>
           receive === undefined
-            ? subscription.receive(max, waitMs)
-            : receive(() => subscription.receive(max, waitMs), max),
+            ? subscription.receive(max, waitMs, signal)
+            : receive(() => subscription.receive(max, waitMs, signal), max),
         settle: (batch) =>
           settle === undefined ? subscription.settle(batch) : settle(() => subscription.settle(batch), batch),
         close: () => subscription.close(),

@@ -142,9 +142,9 @@ export class Group {
     return received;
   }
 
-  /** As `take`, but answers when there is something, or after `waitMs`. */
-  wait(reader: Reader, max: number, waitMs: number): Promise<readonly Received[]> {
-    const received = this.#waiting.wait(reader, max, waitMs);
+  /** As `take`, but answers when there is something, or empty: after `waitMs`, or when the signal aborts. */
+  wait(reader: Reader, max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
+    const received = this.#waiting.wait(reader, max, waitMs, signal);
     this.#setAlarm();
     return received;
   }

@@ -35,14 +35,15 @@ export class MemorySubscription implements DriverSubscription {
     this.#group.join(this.#reader);
   }
 
-  receive(max: number, waitMs: number): Promise<readonly Received[]> {
+  receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     return this.#client.run(() => {
       if (this.#closed)
         throw new Refusal('closed', `subscription "${this.#options.consumer}" is closed`, 'subscribe again');
       this.#followGroup();
+      if (signal.aborted) return [];
       const received = this.#group.take(this.#reader, max, this.#client.store.clock.now());
       if (received.length > 0 || waitMs <= 0) return received;
-      return this.#group.wait(this.#reader, max, waitMs);
+      return this.#group.wait(this.#reader, max, waitMs, signal);
     });
   }
 

@@ -7,7 +7,7 @@ export interface Waiter {
   readonly max: number;
   readonly answer: (received: readonly Received[]) => void;
   readonly fail: (error: Error) => void;
-  /** Ends its time-out. */
+  /** Ends its time-out, and listens to its signal no more. */
   readonly cancel: () => void;
 }
 
@@ -35,10 +35,16 @@ export class Waiting implements Iterable<Waiter> {
     return this.#waiters[Symbol.iterator]();
   }
 
-  /** Waits for at most `waitMs`, then answers empty. */
-  wait(reader: Reader, max: number, waitMs: number): Promise<readonly Received[]> {
+  /** Waits for at most `waitMs`, or until the signal aborts, then answers empty. */
+  wait(reader: Reader, max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#clock.schedule(() => this.answer(waiter, []), waitMs);
+      const stop = (): void => this.answer(waiter, []);
+      const cancelTimeout = this.#clock.schedule(stop, waitMs);
+      signal.addEventListener('abort', stop);
+      const cancel = (): void => {
+        cancelTimeout();
+        signal.removeEventListener('abort', stop);
+      };
       const waiter: Waiter = { reader, max, answer: resolve, fail: reject, cancel };
       this.#waiters.add(waiter);
     });

@@ -86,8 +86,8 @@ export function mortalDriver(inner: MemoryDriver, life: Life, faults: DriverFaul
       const subscription = await life.unlessDead(() => inner.subscribe(options));
       return {
         lease: subscription.lease,
-        async receive(max, waitMs) {
-          const received = await life.unlessDead(() => subscription.receive(max, waitMs));
+        async receive(max, waitMs, signal) {
+          const received = await life.unlessDead(() => subscription.receive(max, waitMs, signal));
           for (const { receipt, message } of received) messageOf.set(receipt, message);
           return received.length === 0 ? received : life.step('receive', async () => received);
         },

@@ -16,6 +16,7 @@ import {
   takenOne,
   toDead,
   topology,
+  unhurried,
   world,
 } from './world.js';
 
@@ -61,7 +62,7 @@ test('closing ends a pending receive, gives back what is in hand and leaves no t
   const [holding, waiting] = [await subscribed(driver), await subscribed(driver)];
   await send(driver, entry('a'));
   await takenOne(holding);
-  const pending = waiting.receive(1, 60_000);
+  const pending = waiting.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   await Promise.all([driver.close(), driver.close()]);
@@ -76,7 +77,7 @@ test('closing ends a pending receive, gives back what is in hand and leaves no t
 test('closing a subscription ends its pending receive at once, empty', async () => {
   const { driver, clock } = await world();
   const subscription = await subscribed(driver);
-  const pending = subscription.receive(1, 60_000);
+  const pending = subscription.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   await subscription.close();
@@ -102,7 +103,7 @@ test('after closing, and before opening, every verb is refused as closed', async
     expect(client.health()).toEqual({ connected: false, blocked: null });
     expect(() => client.cut()).toThrow('driver is');
   }
-  const calls = [subscription.receive(1, 0), subscription.settle([]), subscription.lease?.extend([], 1)];
+  const calls = [subscription.receive(1, 0, unhurried()), subscription.settle([]), subscription.lease?.extend([], 1)];
   for (const call of calls) await expect(call).rejects.toMatchObject(closed);
   await subscription.close();
 });
@@ -154,7 +155,7 @@ test('a cut connection takes nothing from another client', async () => {
 
 test('a receive that was pending when the connection was cut goes on', async () => {
   const { driver, clock } = await world();
-  const pending = (await subscribed(driver)).receive(1, 60_000);
+  const pending = (await subscribed(driver)).receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   driver.cut();
@@ -175,8 +176,8 @@ test('a killed process: what it held goes to others at once, nobody is told, and
   const survivor = await subscribed(await opened({ store }));
   await send(killed, entry('a'));
   const a = await takenOne(holding);
-  const pendingThere = waiting.receive(1, 60_000);
-  const pendingHere = survivor.receive(1, 60_000);
+  const pendingThere = waiting.receive(1, 60_000, unhurried());
+  const pendingHere = survivor.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   killed.kill();

@@ -13,6 +13,7 @@ import {
   subscribed,
   taken,
   takenOne,
+  unhurried,
   world,
 } from './world.js';
 
@@ -40,8 +41,8 @@ test('who waits is woken when a lease ends, also of a hand-out made while he wai
   const { driver, clock } = await world();
   const [holder, waiting] = [await subscribed(driver), await subscribed(driver)];
   await send(driver, entry('a', { delayMs: 10 }));
-  const first = holder.receive(1, 60_000);
-  const second = waiting.receive(1, 60_000);
+  const first = holder.receive(1, 60_000, unhurried());
+  const second = waiting.receive(1, 60_000, unhurried());
 
   await clock.advance(10);
   expect(idsOf(await first)).toEqual(['a']);
@@ -113,7 +114,7 @@ test('a lease that is made shorter wakes who waits in time', async () => {
   const [holder, waiting] = [await subscribed(driver), await subscribed(driver)];
   await send(driver, entry('a'));
   const { receipt } = await takenOne(holder);
-  const pending = waiting.receive(1, 60_000);
+  const pending = waiting.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   await holder.lease?.extend([receipt], 100);
@@ -172,7 +173,7 @@ test('closing a subscription gives back at once what it holds, counted as a hand
     { message: { id: 'a' }, redeliveries: 1 },
     { message: { id: 'b' }, redeliveries: 0 },
   ]);
-  await expect(leaving.receive(1, 0)).rejects.toMatchObject({ code: 'closed' });
+  await expect(leaving.receive(1, 0, unhurried())).rejects.toMatchObject({ code: 'closed' });
 });
 
 test('what a leaving reader held goes to one that waits', async () => {
@@ -180,7 +181,7 @@ test('what a leaving reader held goes to one that waits', async () => {
   const [leaving, waiting] = [await subscribed(driver), await subscribed(driver)];
   await send(driver, entry('a'));
   await takenOne(leaving);
-  const pending = waiting.receive(1, 60_000);
+  const pending = waiting.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   await leaving.close();

@@ -13,6 +13,7 @@ import {
   takenOne,
   toDead,
   topology,
+  unhurried,
   world,
 } from './world.js';
 
@@ -122,7 +123,7 @@ test('redriven letters go to the end of their line with their ids, counts from t
 
 test('a redriven letter wakes who waits, with fresh counts', async () => {
   const { driver, clock } = await world();
-  const pending = (await subscribed(driver)).receive(1, 60_000);
+  const pending = (await subscribed(driver)).receive(1, 60_000, unhurried());
   await clock.advance(0);
   await send(driver, toDead('a', { counts: { attempt: 5, postpones: 3, firstFailedAt: 1 } }));
 
@@ -180,12 +181,12 @@ test('what is in hand when its group is removed can no longer be settled, and it
   const subscription = await subscribed(driver);
   await send(driver, entry('a'));
   const a = await takenOne(subscription);
-  const pending = subscription.receive(1, 60_000);
+  const pending = subscription.receive(1, 60_000, unhurried());
 
   await driver.admin.removeGroup('jobs', 'default');
 
   await expect(pending).rejects.toMatchObject({ code: 'not-found' });
-  await expect(subscription.receive(1, 0)).rejects.toMatchObject({ code: 'not-found' });
+  await expect(subscription.receive(1, 0, unhurried())).rejects.toMatchObject({ code: 'not-found' });
   expect(await settled(subscription, ack(a.receipt))).toEqual({ status: 'lost' });
 });
 

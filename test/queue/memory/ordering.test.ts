@@ -13,6 +13,7 @@ import {
   subscribed,
   taken,
   takenOne,
+  unhurried,
   world,
 } from './world.js';
 
@@ -36,7 +37,7 @@ test('a message that waits for its key wakes its reader when the key is free', a
   const subscription = await subscribed(driver);
   await send(driver, entry('a1', { key: 'a' }), entry('a2', { key: 'a' }));
   const a1 = await takenOne(subscription);
-  const pending = subscription.receive(1, 60_000);
+  const pending = subscription.receive(1, 60_000, unhurried());
   await clock.advance(0);
 
   await settled(subscription, ack(a1.receipt));

@@ -11,6 +11,7 @@ import {
   subscribed,
   taken,
   takenOne,
+  unhurried,
   world,
 } from './world.js';
 
@@ -38,7 +39,7 @@ test('receive answers at most as many as asked for', async () => {
 
 test('a pending receive answers what is sent, all of a batch together', async () => {
   const { driver, clock } = await world();
-  const pending = (await subscribed(driver)).receive(10, 60_000);
+  const pending = (await subscribed(driver)).receive(10, 60_000, unhurried());
   expect(await isPending(pending, clock)).toBe(true);
 
   await send(driver, entry('a'), entry('b'));
@@ -49,7 +50,7 @@ test('a pending receive answers what is sent, all of a batch together', async ()
 
 test('a pending receive answers empty after waitMs, and not before', async () => {
   const { driver, clock } = await world();
-  const pending = (await subscribed(driver)).receive(10, 1000);
+  const pending = (await subscribed(driver)).receive(10, 1000, unhurried());
 
   await clock.advance(999);
   expect(await isPending(pending, clock)).toBe(true);
@@ -63,7 +64,7 @@ test('a message whose delay has not passed is never handed out, and waits for no
   const { driver, clock } = await world();
   const subscription = await subscribed(driver);
   await send(driver, entry('a', { delayMs: 250 }));
-  const pending = subscription.receive(1, 60_000);
+  const pending = subscription.receive(1, 60_000, unhurried());
 
   await clock.advance(249);
   expect(await isPending(pending, clock)).toBe(true);
@@ -146,7 +147,7 @@ test('however many are delayed or in hand, who waits costs two timers, and nobod
   await taken(subscription);
   expect(clock.pending).toBe(0);
 
-  const pending = subscription.receive(1, 60_000);
+  const pending = subscription.receive(1, 60_000, unhurried());
   await clock.advance(0);
   expect(clock.pending).toBe(2);
   await clock.advance(1000);

@@ -11,6 +11,7 @@ import {
   settled,
   subscribed,
   takenOne,
+  unhurried,
   world,
 } from './world.js';
 
@@ -18,7 +19,7 @@ const withKey = (id: string, key = 'k') => entry(id, { dedup: { key, windowMs: 1
 
 test('what is sent within a transaction is seen when it commits, by those who wait too', async () => {
   const { driver, store, clock } = await world();
-  const pending = (await subscribed(driver)).receive(10, 60_000);
+  const pending = (await subscribed(driver)).receive(10, 60_000, unhurried());
   const transaction = store.begin();
   expect(await sendOne(driver, entry('a'), transaction)).toEqual({ status: 'stored', groups: 1 });
   expect(await isPending(pending, clock)).toBe(true);

@@ -108,9 +108,14 @@ export async function sendOne(driver: MemoryDriver, one: Send, within?: unknown)
   return result as SendResult;
 }
 
+/** The signal of a `receive` that nobody ends early. */
+export function unhurried(): AbortSignal {
+  return new AbortController().signal;
+}
+
 /** What is there now, without waiting. */
 export function taken(subscription: DriverSubscription, max = 1000): Promise<readonly Received[]> {
-  return subscription.receive(max, 0);
+  return subscription.receive(max, 0, unhurried());
 }
 
 export async function takenOne(subscription: DriverSubscription): Promise<Received> {

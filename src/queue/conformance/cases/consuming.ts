@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import type { Received } from '../../driver.js';
 import { gate, many, never, sorted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
 import type { DriverEvent } from '../contract.js';
 import { ack, idsOf } from '../driver-bench.js';
 import { Interruption } from '../interference.js';
 import { bodies, ids } from '../queue-bench.js';
+import { unhurried } from '../unhurried.js';
 
 const quick = { initialMs: 20, jitter: 0 };
 
@@ -325,7 +327,10 @@ export const consuming: readonly Case[] = [
         const reader = await bench.subscribe(topic, { driver });
         const other = await bench.subscribe(topic, { driver });
 
-        const waiting = [reader.receive(10, 3_600_000), other.receive(10, 3_600_000)] as const;
+        const waiting = [
+          reader.receive(10, 3_600_000, unhurried()),
+          other.receive(10, 3_600_000, unhurried()),
+        ] as const;
         await bench.time.settle();
         await bench.time.until(reader.close());
         const first = await bench.time.until(waiting[0]);
@@ -333,6 +338,38 @@ export const consuming: readonly Case[] = [
         const second = await bench.time.until(waiting[1]);
 
         assert.deepEqual([first, second], [[], []]);
+      }),
+      driverCase('a-signal-ends-a-receive-which-then-holds-nothing', async (bench) => {
+        const topic = await bench.declare();
+        const { countsGiveBack } = bench.capabilities;
+        const ended: string[] = [];
+
+        // From an abort before the message is there to one after it was handed out.
+        for (let round = 0; round < 10; round++) {
+          const id = `round ${round}`;
+          const stopping = new AbortController();
+          const reader = await bench.subscribe(topic);
+          const waiting = reader.receive(10, 3_600_000, stopping.signal);
+          await bench.time.settle();
+          const sending = bench.send(bench.entry(topic, id));
+          await bench.time.pass(round);
+          stopping.abort();
+          const received = await bench.time.until(waiting, 5_000);
+          await bench.time.until(sending);
+          assert.deepEqual(await bench.time.until(reader.receive(10, 3_600_000, stopping.signal), 5_000), []);
+
+          const other = received.length > 0 ? reader : await bench.subscribe(topic);
+          const [one] = received.length > 0 ? received : await bench.receive(other, 1, 5_000);
+          ended.push(one?.message.id ?? 'none');
+          if (!countsGiveBack) assert.equal(one?.redeliveries, 0, 'it was handed out to nobody and counted');
+          await bench.settle(other, ack((one as Received).receipt));
+          await bench.time.until(Promise.all([reader.close(), other.close()]));
+        }
+
+        assert.deepEqual(
+          ended,
+          Array.from({ length: 10 }, (_, round) => `round ${round}`),
+        );
       }),
     ],
   ),

@@ -4,6 +4,7 @@ import { type Case, driverCase, promise, queueCase } from '../case.js';
 import type { Driver, DriverSubscription } from '../contract.js';
 import { type DriverBench, type DriverTopic, idsOf } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
+import { unhurried } from '../unhurried.js';
 
 export const delaying: readonly Case[] = [
   ...promise(
@@ -279,7 +280,7 @@ export const delaying: readonly Case[] = [
         const seen: (string | null)[] = [];
         await bench.time.eventually('all have come', async () => {
           for (const reader of readers) {
-            const received = await reader.receive(20, 0);
+            const received = await reader.receive(20, 0, unhurried());
             seen.push(...idsOf(received));
             await reader.settle(received.map(({ receipt }) => ({ kind: 'ack', receipt, outbox: [] })));
           }
@@ -400,7 +401,7 @@ async function comesAfter(
   // Where time goes by itself, the look alone takes longer than the shortest of the delays.
   if (bench.time.isVirtual) await bench.nothing(reader, 0);
 
-  const received = await bench.time.until(reader.receive(1, delayMs + 5_000));
+  const received = await bench.time.until(reader.receive(1, delayMs + 5_000, unhurried()));
 
   const tookMs = bench.time.now() - startedAt;
   assert.deepEqual(idsOf(received), [`after ${delayMs}`]);

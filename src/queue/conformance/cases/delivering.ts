@@ -4,6 +4,7 @@ import { type Case, driverCase, promise, queueCase } from '../case.js';
 import type { Driver, Queue } from '../contract.js';
 import { ack, idsOf, release } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
+import { unhurried } from '../unhurried.js';
 
 export const delivering: readonly Case[] = [
   ...promise(
@@ -128,7 +129,7 @@ export const delivering: readonly Case[] = [
       await bench.time.eventually('all have come', async () => {
         await Promise.all(
           readers.map(async (reader) => {
-            const received = await reader.receive(10, bench.time.quietMs);
+            const received = await reader.receive(10, bench.time.quietMs, unhurried());
             seen.push(...idsOf(received));
             await reader.settle(received.map(({ receipt }) => ack(receipt)));
           }),

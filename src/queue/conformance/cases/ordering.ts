@@ -5,6 +5,7 @@ import type { Driver, DriverSubscription, Queue, Received } from '../contract.js
 import { laneOf } from '../contract.js';
 import { ack, type DriverBench, giveBack, idsOf, release } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
+import { unhurried } from '../unhurried.js';
 
 export const ordering: readonly Case[] = [
   ...promise(
@@ -93,7 +94,7 @@ export const ordering: readonly Case[] = [
       await bench.time.eventually('all have come in turn', async () => {
         const inHand: { key: string; reader: number; received: Received }[] = [];
         for (const [index, reader] of readers.entries())
-          for (const received of await reader.receive(100, bench.time.quietMs / 5))
+          for (const received of await reader.receive(100, bench.time.quietMs / 5, unhurried()))
             inHand.push({ key: received.message.key ?? '', reader: index, received });
         for (const { key } of inHand)
           checkHolders(
@@ -372,7 +373,7 @@ export const ordering: readonly Case[] = [
         const seen: (string | null)[] = [];
         await bench.time.eventually('all have come', async () => {
           for (const reader of [second, third]) {
-            const received = await reader.receive(100, bench.time.quietMs / 5);
+            const received = await reader.receive(100, bench.time.quietMs / 5, unhurried());
             seen.push(...idsOf(received));
             await reader.settle(received.map(({ receipt }) => ack(receipt)));
           }

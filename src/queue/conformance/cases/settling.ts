@@ -5,6 +5,7 @@ import { backoff, type Delivery, PermanentError } from '../contract.js';
 import { ack, giveBack, idsOf, release } from '../driver-bench.js';
 import { Interruption } from '../interference.js';
 import { ids } from '../queue-bench.js';
+import { unhurried } from '../unhurried.js';
 
 const quick = { initialMs: 20, jitter: 0 };
 
@@ -65,7 +66,7 @@ export const settling: readonly Case[] = [
 
         await bench.settleDone(reader, release(receipt, 300, { attempt: 3, postpones: 2, firstFailedAt: 12_345 }));
         await bench.nothing(reader, 0);
-        const [again] = await bench.time.until(reader.receive(1, 5_000));
+        const [again] = await bench.time.until(reader.receive(1, 5_000, unhurried()));
 
         const tookMs = bench.time.now() - startedAt;
         assert.deepEqual(again?.counts, { attempt: 3, postpones: 2, firstFailedAt: 12_345 });

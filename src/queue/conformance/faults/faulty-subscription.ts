@@ -44,12 +44,12 @@ export class FaultySubscription implements DriverSubscription {
     this.lease = lease && { ms: lease.ms, extend: (receipts, ms) => this.#extend(lease, receipts, ms) };
   }
 
-  receive(max: number, waitMs: number): Promise<readonly Received[]> {
+  receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     const call = (received: readonly Received[]): FaultCall => ({ verb: 'receive', ...this.#place, max, received });
     return this.#path.pass(
       call([]),
       async () => {
-        const received = await this.#subscription.receive(max, waitMs);
+        const received = await this.#subscription.receive(max, waitMs, signal);
         for (const { receipt, message } of received) this.#ids.set(receipt, message.id);
         const struck = received.filter((one) => this.#chances.strike('lose-lease', call([one])).length > 0);
         if (struck.length > 0) await this.#forfeit(struck.map(({ receipt }) => receipt));

@@ -20,6 +20,7 @@ import { laneOf } from '../../lane.js';
 import { silentLogger } from '../../logger.js';
 import type { Harness } from '../harness.js';
 import { Time } from '../time.js';
+import { unhurried } from '../unhurried.js';
 import { type Group, type Hold, later, type Moment, nameOf, Reference } from './reference.js';
 import { settled } from './settled.js';
 
@@ -192,7 +193,7 @@ export class Scene {
   /** A reader waits, and something is published for it. */
   async publishToWaiting(reader: Reader, entry: Entry): Promise<void> {
     const from = this.time.now();
-    const receiving = reader.subscription.receive(1, 10_000);
+    const receiving = reader.subscription.receive(1, 10_000, unhurried());
     await this.time.pass(this.time.isVirtual ? 0 : 5);
     await this.send([entry]);
     const received = await this.until(receiving);
@@ -453,7 +454,10 @@ export class Scene {
   }
 
   async #receiveOnce(reader: Reader, max: number, waitMs: number): Promise<number> {
-    const [received, asked] = await this.#during(() => reader.subscription.receive(max, waitMs), waitMs + 60_000);
+    const [received, asked] = await this.#during(
+      () => reader.subscription.receive(max, waitMs, unhurried()),
+      waitMs + 60_000,
+    );
     return this.#admit(reader, max, received, asked);
   }
 
