@@ -1,5 +1,5 @@
 import type { QueueContext } from './context.js';
-import type { Received, Settlement } from './driver.js';
+import type { DriverSubscription, Received, Settlement } from './driver.js';
 import { QueueError } from './errors.js';
 import type { Message } from './message.js';
 import { DeliveryOutbox, type Outbox } from './outbox.js';
@@ -72,6 +72,8 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   readonly received: Received;
   message: Message<Body>;
   readonly receivedAt: number;
+  /** Which of its reader's subscriptions handed it out: with that one it ends. */
+  readonly subscription: DriverSubscription | null;
   readonly #holder: Holder;
   /** Written by the keeper: when the lease ends on this process's clock; infinite without leases. */
   leaseEndsAt = Number.POSITIVE_INFINITY;
@@ -83,11 +85,18 @@ export class HeldDelivery<Body = unknown> implements Delivery<Body> {
   #abortReason: QueueError | null = null;
   #outbox: DeliveryOutbox | null = null;
 
-  constructor(holder: Holder, received: Received, message: Message<Body>, receivedAt: number) {
+  constructor(
+    holder: Holder,
+    received: Received,
+    message: Message<Body>,
+    receivedAt: number,
+    subscription: DriverSubscription | null,
+  ) {
     this.#holder = holder;
     this.received = received;
     this.message = message;
     this.receivedAt = receivedAt;
+    this.subscription = subscription;
   }
 
   get id(): string {

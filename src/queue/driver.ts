@@ -134,7 +134,10 @@ export interface DriverSubscription {
    */
   settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]>;
 
-  /** How to keep what is held from being handed to somebody else; null where the connection itself does that. */
+  /**
+   * How to keep what is held from being handed to somebody else; null where the connection itself does that. Then what
+   * could not be settled within 30 s is let go by closing this subscription, and a new one is made.
+   */
   readonly lease: DriverLease | null;
 
   /**

@@ -37,6 +37,16 @@ export interface QueueEvents {
   'handler-failed': AboutDelivery & { readonly error: unknown };
   /** A settlement could not be brought to the backend within its deadline; the message comes again. */
   'settle-failed': AboutDelivery & { readonly error: unknown };
+  /**
+   * A subscription was made anew: the backend had ended it, or would not settle what it holds for as long as the
+   * subscription lasts (`stranded` of them). What was held comes again.
+   */
+  resubscribed: {
+    readonly topic: string;
+    readonly group: string;
+    readonly consumer: string;
+    readonly stranded: number;
+  };
   connected: { readonly backend: string };
   disconnected: { readonly backend: string; readonly cause: unknown };
   reconnecting: { readonly backend: string; readonly attempt: number; readonly delayMs: number };
@@ -58,6 +68,7 @@ const eventNames: Readonly<Record<QueueEventName, true>> = {
   'lease-lost': true,
   'handler-failed': true,
   'settle-failed': true,
+  resubscribed: true,
   connected: true,
   disconnected: true,
   reconnecting: true,

@@ -1,6 +1,6 @@
 /** How a queue is at present, as far as it knows without asking the backend. */
 export interface Health {
-  /** `degraded`: connected, but the backend takes no messages at present. */
+  /** `degraded`: connected, but the backend takes no messages at present, or would not settle some. */
   readonly status: 'ok' | 'degraded' | 'down';
   readonly backend: string;
   /** False once `close` has begun. */
@@ -14,5 +14,7 @@ export interface Health {
     readonly group: string;
     /** Deliveries that it holds, started or not. */
     readonly held: number;
+    /** Messages that the backend would not settle and holds until the subscription is made anew, which happens by itself; 0 where leases end. */
+    readonly stranded: number;
   }[];
 }

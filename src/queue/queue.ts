@@ -321,17 +321,19 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     const { driver, phase } = this.#context;
     const { connected, blocked } = driver.health();
     const open = phase() === 'open';
+    const well = blocked === null && [...this.#readers].every(({ stranded }) => stranded === 0);
     return {
-      status: !open || !connected ? 'down' : blocked === null ? 'ok' : 'degraded',
+      status: !open || !connected ? 'down' : well ? 'ok' : 'degraded',
       backend: driver.name,
       open,
       connected,
       blocked,
-      consumers: [...this.#readers].map(({ consumer, topic, group, size }) => ({
+      consumers: [...this.#readers].map(({ consumer, topic, group, size, stranded }) => ({
         consumer,
         topic: topic.name,
         group,
         held: size,
+        stranded,
       })),
     };
   }

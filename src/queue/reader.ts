@@ -14,6 +14,7 @@ import { Keeper } from './keeper.js';
 import { idOf, type Message } from './message.js';
 import { callDeadlineMs, lastAnswersMs } from './sender.js';
 import { leaseLost, Settler } from './settler.js';
+import { Stranded } from './stranded.js';
 import type { Topic } from './topic.js';
 import { type Unpacked, unpack } from './unpack.js';
 
@@ -45,7 +46,10 @@ export class Reader implements Holder {
   readonly #held: Held<Delivery>;
   readonly #reports: DeliveryReports;
   readonly #settler: Settler;
+  readonly #stranded: Stranded;
   readonly #stopping = new AbortController();
+  /** Aborted while nothing is received or started: at a close for good, otherwise until there is a new subscription. */
+  #pausing = new AbortController();
   readonly #ended = new AbortController();
   #subscription: DriverSubscription | null = null;
   #keeper: Keeper | null = null;
@@ -88,11 +92,18 @@ export class Reader implements Holder {
       onOver: (delivery) => this.#drop(delivery),
       onLost: (delivery) => this.#lose(delivery),
       onGivenBack: () => this.#wake(),
+      onStranded: (delivery) => this.#strand(delivery),
     });
+    this.#stranded = new Stranded(context.clock, () => this.#pause());
   }
 
   get size(): number {
     return this.#held.size + this.#unpacking.size + this.#disposing.size;
+  }
+
+  /** Of what nobody here holds any more, how many the backend does: it would not settle them. They come again with a new subscription. */
+  get stranded(): number {
+    return this.#stranded.size;
   }
 
   /** How long the backend keeps a delivery for its holder; null where the connection does. */
@@ -119,7 +130,7 @@ export class Reader implements Holder {
 
   /** The next delivery to work on, or null while there is none. */
   take(): Delivery | null {
-    if (this.stopping) return null;
+    if (this.#paused) return null;
     const delivery = this.#clearsTheWay() ? null : this.#held.take();
     this.#hungry = delivery === null;
     if (this.#held.unstarted === 0 || this.#overfed) {
@@ -174,8 +185,9 @@ export class Reader implements Holder {
     throw leaseLost(operation, this.context.driver.name);
   }
 
-  /** Stops holding a delivery that cannot be settled: it comes again when its lease or connection ends. */
+  /** Stops holding a delivery that cannot be settled: it comes again when its lease ends, or with a new subscription. */
   letGo(delivery: Delivery): void {
+    if (delivery.state === 'held') this.#strand(delivery);
     this.#lose(delivery);
   }
 
@@ -189,15 +201,11 @@ export class Reader implements Holder {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const deadlineAt = this.context.clock.now() + deadlineMs;
     this.#stopping.abort();
-    this.#wakeReading?.();
+    this.#pause();
     this.#options.onReady();
     await this.#opening?.catch(() => {});
-    // Unordered messages are free for others at once; ordered ones only when what runs before them is settled.
-    this.#giveBackUnordered();
-    await this.#emptied(deadlineMs);
-    for (const delivery of this.#held.allStarted()) {
+    await this.#handOver(deadlineMs, this.#reading, this.#ended.signal, (delivery) => {
       delivery.lose(
         new QueueError(
           `the close of the subscription to "${this.topic.name}" reached its deadline; the message comes again`,
@@ -205,11 +213,8 @@ export class Reader implements Holder {
         ),
       );
       this.#drop(delivery);
-    }
-    // Not before the last receive has ended: it could be handed once more what is given back now.
-    await this.#within(lastAnswersMs, this.#reading);
-    this.#giveBack(this.#unstarted());
-    await this.#within(Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs), this.#settler.idle());
+    });
+    this.#stranded.stop();
     this.#keeper?.stop();
     await this.#closeSubscription();
     await this.#reading;
@@ -217,6 +222,36 @@ export class Reader implements Holder {
     await this.#closeSubscription();
     this.#settler.close();
     this.#ended.abort();
+  }
+
+  /** Nothing more is received or started. */
+  #pause(): void {
+    this.#pausing.abort();
+    this.#wakeReading?.();
+  }
+
+  get #paused(): boolean {
+    return this.#pausing.signal.aborted;
+  }
+
+  /** Lets what was started end, drops at the deadline what has not, and gives back the rest. Ends early when the signal aborts. */
+  async #handOver(
+    deadlineMs: number,
+    reading: Promise<void> | null,
+    signal: AbortSignal,
+    drop: (delivery: Delivery) => void,
+  ): Promise<void> {
+    const deadlineAt = this.context.clock.now() + deadlineMs;
+    // Unordered messages are free for others at once; ordered ones only when what runs before them is settled.
+    this.#giveBackUnordered();
+    await this.#emptied(deadlineMs, signal);
+    if (signal.aborted) return;
+    for (const delivery of this.#held.allStarted()) drop(delivery);
+    // Not before the last receive has ended: it could be handed once more what is given back now.
+    await this.#within(lastAnswersMs, reading, signal);
+    this.#giveBack(this.#unstarted());
+    const leftMs = Math.max(deadlineAt - this.context.clock.now(), lastAnswersMs);
+    await this.#within(leftMs, this.#settler.idle(), signal);
   }
 
   async #closeSubscription(): Promise<void> {
@@ -233,16 +268,17 @@ export class Reader implements Holder {
   }
 
   /** Until nothing started is left and its settlements are stored. */
-  async #emptied(deadlineMs: number): Promise<void> {
+  async #emptied(deadlineMs: number, signal: AbortSignal): Promise<void> {
     if (deadlineMs === 0 || (this.#held.started === 0 && this.#settler.size === 0)) return;
-    await this.#within(deadlineMs, new Promise<void>((resolve) => this.#onEmpty.push(resolve)));
+    const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+    await this.#within(deadlineMs, empty, signal);
   }
 
-  /** Waits for `done`, but no longer than that. */
-  async #within(ms: number, done: Promise<void> | null): Promise<void> {
-    const deadline = new AbortController();
-    await Promise.race([done, sleep(this.context.clock, ms, deadline.signal)]);
-    deadline.abort();
+  /** Waits for `done`, but no longer than that, and not once the signal aborts. */
+  async #within(ms: number, done: Promise<void> | null, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([done, sleep(this.context.clock, ms, AbortSignal.any([over.signal, signal]))]);
+    over.abort();
   }
 
   async #subscribe(): Promise<void> {
@@ -291,6 +327,10 @@ export class Reader implements Holder {
   async #read(): Promise<void> {
     let failures = 0;
     while (!this.stopping) {
+      if (this.#paused) {
+        await this.#renew();
+        continue;
+      }
       const room = this.#room();
       if (room === 0) {
         await this.#roomMade();
@@ -298,7 +338,7 @@ export class Reader implements Holder {
       }
       const subscription = this.#subscription as DriverSubscription;
       try {
-        const received = await subscription.receive(room, receiveWaitMs, this.#stopping.signal);
+        const received = await subscription.receive(room, receiveWaitMs, this.#pausing.signal);
         failures = 0;
         if (received.length > 0) this.#admit(received);
       } catch (error) {
@@ -335,17 +375,34 @@ export class Reader implements Holder {
     const { code, retryable } = wrapError(`receive from "${this.topic.name}"`, driver, error);
     logger.warn({ consumer: this.consumer, code, failures }, 'receiving failed; trying again');
     await sleep(clock, backoff(failures, callBackoff, random()), this.#stopping.signal);
-    if (this.stopping || !(error instanceof Refusal) || retryable) return;
-    // The driver says that this subscription cannot go on: what was held is gone with it, so start a new one.
-    const gone = this.#subscription;
+    // The driver says that this subscription cannot go on: what was held is gone with it.
+    if (!this.stopping && error instanceof Refusal && !retryable) await this.#startAnew();
+  }
+
+  /** The backend keeps what it would not settle for as long as the subscription lasts: hands over like a close, then starts anew. */
+  async #renew(): Promise<void> {
+    this.context.logger.warn(
+      { consumer: this.consumer, stranded: this.stranded },
+      'the backend holds what it would not settle; subscribing anew',
+    );
+    await this.#handOver(callDeadlineMs, null, this.#stopping.signal, (delivery) => this.#lose(delivery));
+    if (!this.stopping) await this.#startAnew();
+  }
+
+  async #startAnew(): Promise<void> {
+    const { events, logger } = this.context;
+    const { consumer, group, topic, stranded } = this;
     for (const delivery of this.#all()) this.#lose(delivery);
-    await gone?.close().catch(() => {});
-    await this.#subscribe().catch((again: unknown) => {
-      logger.warn(
-        { consumer: this.consumer, code: again instanceof QueueError ? again.code : 'internal' },
-        'subscribing again failed; trying again',
-      );
-    });
+    await this.#closeSubscription();
+    this.#stranded.renewed();
+    try {
+      await this.#subscribe();
+      events.emit('resubscribed', { topic: topic.name, group, consumer, stranded });
+    } catch (error) {
+      const code = error instanceof QueueError ? error.code : 'internal';
+      logger.warn({ consumer, code }, 'subscribing again failed; trying again');
+    }
+    if (!this.stopping) this.#pausing = new AbortController();
   }
 
   #admit(received: readonly Received[]): void {
@@ -391,7 +448,7 @@ export class Reader implements Holder {
     this.#held.add(ready);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
     this.#keeper?.watch(ready);
-    if (this.stopping) this.#giveBackUnordered();
+    if (this.#paused) this.#giveBackUnordered();
     else if (ready.length > 0) this.#options.onReady();
   }
 
@@ -406,7 +463,7 @@ export class Reader implements Holder {
       body,
       publishedAt,
     };
-    return new HeldDelivery(this, received, message, receivedAt);
+    return new HeldDelivery(this, received, message, receivedAt, this.#subscription);
   }
 
   /** Settles what no handler should see. If even that fails, it is let go and comes again. */
@@ -420,6 +477,7 @@ export class Reader implements Holder {
       else await this.bury(delivery, 'reject', 'undecodable', unpacked.fault);
     } catch (error) {
       this.#reports.notDisposed(delivery, error);
+      if (delivery.state === 'held') this.#strand(delivery);
       this.#drop(delivery);
     }
   }
@@ -442,6 +500,7 @@ export class Reader implements Holder {
 
   #lostByDriver(receipts: readonly object[]): void {
     const gone = new Set(receipts);
+    this.#stranded.forget(receipts);
     for (const receipt of receipts) this.#gone.add(receipt);
     for (const delivery of this.#all()) {
       // One that is being settled gets its answer from the backend: a connection that broke may have carried it over.
@@ -457,6 +516,12 @@ export class Reader implements Holder {
     this.#reports.lost(delivery);
   }
 
+  /** Nobody here holds it any more, and the backend may: where there is no lease that ends, the subscription must. */
+  #strand(delivery: Delivery): void {
+    if (delivery.subscription !== this.#subscription || this.leaseMs !== null || this.stopping) return;
+    if (!this.#gone.has(delivery.received.receipt)) this.#stranded.add(delivery.received.receipt);
+  }
+
   /** The delivery is over, however it ended. */
   #drop(delivery: Delivery): void {
     this.#disposing.delete(delivery);
@@ -465,7 +530,7 @@ export class Reader implements Holder {
   }
 
   #wake(): void {
-    if (!this.stopping) {
+    if (!this.#paused) {
       if (this.#held.unstarted > 0) this.#options.onReady();
       if (this.#wakeReading !== null && this.#room() > 0) this.#wakeReading();
       return;

@@ -26,6 +26,8 @@ export interface SettlerOptions {
   readonly onLost: (delivery: HeldDelivery) => void;
   /** A give-back was answered, or given up: what was given back is no longer held by then. */
   readonly onGivenBack: () => void;
+  /** A settlement was given up, or a give-back failed: nobody here holds the delivery any more, and the backend may. */
+  readonly onStranded: (delivery: HeldDelivery) => void;
 }
 
 /** Brings settlements to the backend: grouped, repeated until their deadline, and with a truthful answer. One per reader. */
@@ -94,9 +96,9 @@ export class Settler {
     return this.#end(delivery, 'postpone', { kind: 'release', receipt, delayMs, counts });
   }
 
-  /** Never started: available to others at once. Should that fail, it comes back by itself when its lease or connection ends. */
+  /** Never started: available to others at once. Should that fail, it comes back when its lease or subscription ends. */
   giveBack(delivery: HeldDelivery): void {
-    const { reports, onGivenBack } = this.#options;
+    const { reports, onGivenBack, onStranded } = this.#options;
     delivery.settled();
     this.#calls.add(
       { kind: 'give-back', receipt: delivery.received.receipt },
@@ -104,13 +106,16 @@ export class Settler {
         if (answer === 'done') reports.givenBack(delivery);
         onGivenBack();
       },
-      onGivenBack,
+      () => {
+        onStranded(delivery);
+        onGivenBack();
+      },
     );
   }
 
   /** Brings one settlement to the backend; afterwards the delivery is over, unless nothing was changed. */
   #end(delivery: HeldDelivery, verb: Verb, settlement: Settlement, onDone?: () => void): Promise<void> {
-    const { context, onOver, onLost } = this.#options;
+    const { context, onOver, onLost, onStranded } = this.#options;
     return new Promise((resolve, reject) => {
       this.#calls.add(
         settlement,
@@ -132,8 +137,12 @@ export class Settler {
         (failure) => {
           const error = wrapFailure(this.#operation(verb), context.driver.name, failure);
           // The deadline passed: let it come again instead of holding it for ever.
-          if (failure.retryable || failure.outcomeUnknown || failure.code === 'closed') this.#forsake(delivery, error);
-          else delivery.unsettled();
+          if (failure.retryable || failure.outcomeUnknown || failure.code === 'closed') {
+            this.#forsake(delivery, error);
+            onStranded(delivery);
+          } else {
+            delivery.unsettled();
+          }
           reject(error);
         },
       );

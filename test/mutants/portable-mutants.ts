@@ -531,16 +531,16 @@ export const portableMutants: Species = {
     {
       name: 'does not give back at close',
       file: 'reader.ts',
-      find: `await this.#within(lastAnswersMs, this.#reading);
+      find: `await this.#within(lastAnswersMs, reading, signal);
     this.#giveBack(`,
-      replace: `await this.#within(lastAnswersMs, this.#reading);
+      replace: `await this.#within(lastAnswersMs, reading, signal);
     void (`,
       killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
     },
     {
       name: 'goes on receiving while it closes',
       file: 'reader.ts',
-      find: 'receive(room, receiveWaitMs, this.#stopping.signal)',
+      find: 'receive(room, receiveWaitMs, this.#pausing.signal)',
       replace: 'receive(room, receiveWaitMs, this.#ended.signal)',
       killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
     },

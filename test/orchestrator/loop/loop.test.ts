@@ -65,7 +65,7 @@ describe.each([
         settleLost: () =>
           !wild() || random() > 0.05 ? null : ++did.lostSettles % 2 === 0 ? ('request' as const) : ('answer' as const),
       },
-      crash: () => (!wild() || random() > 1 / 1_500 ? null : random() < 0.5 ? 'before' : 'after'),
+      crash: () => (!wild() || random() > 1 / 1_250 ? null : random() < 0.5 ? 'before' : 'after'),
     });
     const wild = (): boolean => world.clock.now() < startedAt + wildMs;
     const startedAt = world.clock.now();

@@ -3,13 +3,14 @@ import { gate, many, never, sorted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
 import { type DriverEvent, PermanentError } from '../contract.js';
 import { Interruption } from '../interference.js';
+import { ids } from '../queue-bench.js';
 
 const quick = { initialMs: 20, jitter: 0 };
 
 export const events: readonly Case[] = [
   ...promise(
     'H1',
-    'Each fact has its typed event, at most once: published, delivered, settled, retried, dead-lettered, given-back, lease-lost, handler-failed, settle-failed, connected, disconnected, reconnecting, blocked, unblocked, closed. The events of a message come in the order of its life.',
+    'Each fact has its typed event, at most once: published, delivered, settled, retried, dead-lettered, given-back, lease-lost, handler-failed, settle-failed, resubscribed, connected, disconnected, reconnecting, blocked, unblocked, closed. The events of a message come in the order of its life.',
     [
       queueCase('the-life-of-a-message-is-told-in-order', async (bench) => {
         const topic = bench.topic({ maxAttempts: 2, backoff: quick });
@@ -200,7 +201,7 @@ export const events: readonly Case[] = [
   ),
   ...promise(
     'H2',
-    '`health()` is data, and asks nobody: status, backend, whether it is open and connected, why the backend takes nothing at present, and what each consumer holds.',
+    '`health()` is data, and asks nobody: status, backend, whether it is open and connected, why the backend takes nothing at present, and what each consumer holds, or the backend for it.',
     [
       queueCase('health-says-how-it-is', async (bench) => {
         const topic = bench.topic();
@@ -220,7 +221,7 @@ export const events: readonly Case[] = [
         assert.deepEqual(structuredClone(busy), busy);
         assert.deepEqual([busy.status, busy.open, busy.connected, busy.blocked], ['ok', true, true, null]);
         assert.deepEqual(busy.consumers, [
-          { consumer: consumer.consumer, topic: topic.name, group: 'default', held: 1 },
+          { consumer: consumer.consumer, topic: topic.name, group: 'default', held: 1, stranded: 0 },
         ]);
         assert.deepEqual([idle.status, idle.consumers], ['ok', []]);
         assert.deepEqual([closed.status, closed.open], ['down', false]);
@@ -287,6 +288,38 @@ export const events: readonly Case[] = [
           ['m'],
         );
       }),
+      queueCase(
+        'what-the-backend-will-not-settle-comes-again-by-itself',
+        async (bench) => {
+          const topic = bench.topic();
+          let refusals = 2; // the ack, and the nack that the library tries instead
+          const queue = await bench.queue([topic], {
+            interference: {
+              settle: async (next, batch) => {
+                if (refusals === 0) return next();
+                refusals--;
+                return batch.map(() => ({
+                  status: 'failed',
+                  error: new Interruption({ code: 'denied', retryable: false }),
+                }));
+              },
+            },
+          });
+          const anew = bench.listen(queue, 'resubscribed');
+          await queue.publish(topic, null, { id: 'm' });
+
+          const { seen } = await bench.consume(queue, topic, () => {}, { prefetch: 1 });
+          await bench.time.eventually('it comes again', () => seen.length === 2, bench.recoveryMs);
+
+          assert.deepEqual(ids(seen), ['m', 'm']);
+          assert.deepEqual(
+            anew.map(({ group, stranded }) => [group, stranded]),
+            [['default', 1]],
+          );
+          await bench.isEmpty(queue, topic);
+        },
+        'no lease',
+      ),
     ],
   ),
 ];
