@@ -15,7 +15,7 @@ export interface SchemaStatus {
   readonly unknown: readonly string[];
 }
 
-export interface AppliedMigration {
+interface AppliedMigration {
   readonly name: string;
   /** ISO timestamp, by the clock of the process that ran it. */
   readonly appliedAt: string;

@@ -1,0 +1,156 @@
+import type { Kysely, RawBuilder } from 'kysely';
+import { QueueError } from '../../queue/index.js';
+import { migrate } from '../../sql/migrate.js';
+import { defaultTablePrefix, type MigrationList, tablePrefixFault } from '../../sql/migration.js';
+import { migrationFailure, schemaFailure } from '../../sql/migration-failure.js';
+import { type MysqlSource, mysqlDatabase } from '../../sql/mysql-database.js';
+import { classifyMysql } from '../../sql/mysql-errors.js';
+import { mysqlFailure } from '../../sql/mysql-failure.js';
+import { mysqlSchema } from '../../sql/mysql-schema.js';
+import { schemaStatus } from '../../sql/schema-status.js';
+import type { Build } from '../build.js';
+import { type BuildStore, maxPageSize } from '../build-store.js';
+import { cursorOf, placeOf } from './build-place.js';
+import { buildMigrationList } from './migrations.js';
+import { type BuildRow, buildStatements } from './statements.js';
+
+/** The database, and what its tables are called. Of a URL, everything behind the question mark is left to the queue. */
+export type MysqlBuildStoreOptions = MysqlSource & {
+  /** In front of the table's name. Default: `signalbox_`. */
+  readonly tablePrefix?: string | undefined;
+  /**
+   * Whether a schema that is missing or older is brought up to date, which takes the right to create tables. False: it is
+   * a `topology-mismatch` that says what to run. Default: true.
+   */
+  readonly migrate?: boolean | undefined;
+};
+
+/** A statement that takes longer met a half-open connection, or somebody's lock. */
+const statementTimeoutMs = 20_000;
+
+/**
+ * Builds in a table of MySQL 8.0 or MariaDB 10.6 and newer: they outlive their orchestrator, and several may share them. Rejects
+ * with `invalid` for bad options, `topology-mismatch` for a schema that does not fit, and with what the database answers.
+ *
+ * Every verb is one statement, or two where a record was there before, and the store repeats none: an error with
+ * `outcomeUnknown` may have been a write. A pool or a Kysely instance stays the caller's; `close` ends what a URL opened.
+ */
+export async function mysqlBuildStore(options: MysqlBuildStoreOptions): Promise<BuildStore> {
+  const { tablePrefix = defaultTablePrefix } = options;
+  const fault = tablePrefixFault(tablePrefix);
+  if (fault !== null) {
+    throw new QueueError(`cannot open a build store on mysql: the table prefix "${tablePrefix}" ${fault}; correct it`, {
+      code: 'invalid',
+      backend: 'mysql',
+    });
+  }
+  try {
+    await prepare(options, buildMigrationList(tablePrefix));
+    const { db, close } = await mysqlDatabase(options, { statementTimeoutMs });
+    return storeOn(db, tablePrefix, close);
+  } catch (error) {
+    throw mysqlFailure(operation, error);
+  }
+}
+
+const operation = 'open a build store';
+
+/** On connections of its own where there is a URL: a migration may take longer than any other statement may. */
+async function prepare(options: MysqlBuildStoreOptions, list: MigrationList): Promise<void> {
+  const { db, close } = await mysqlDatabase(options, { connections: 1 });
+  try {
+    const failure =
+      options.migrate === false
+        ? schemaFailure(await schemaStatus(db, list, mysqlSchema), { operation, backend: 'mysql' })
+        : migrationFailure(await migrate(db, list, mysqlSchema), list, {
+            operation,
+            backend: 'mysql',
+            classify: classifyMysql,
+          });
+    if (failure !== null) throw failure;
+  } finally {
+    await close();
+  }
+}
+
+function storeOn(db: Kysely<unknown>, tablePrefix: string, release: () => Promise<void>): BuildStore {
+  const statements = buildStatements(tablePrefix);
+  let closing: Promise<void> | null = null;
+
+  const attempt = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
+    if (closing !== null) {
+      throw new QueueError(`cannot ${operation}: the build store is closed; open a new one`, { code: 'closed' });
+    }
+    try {
+      return await work();
+    } catch (error) {
+      throw mysqlFailure(operation, error);
+    }
+  };
+  const first = async (statement: RawBuilder<BuildRow>): Promise<Build | null> => {
+    const { rows } = await statement.execute(db);
+    return rows[0] === undefined ? null : buildOf(rows[0]);
+  };
+
+  return {
+    createIfAbsent: (build) =>
+      attempt(`create build "${build.requestId}"`, async () => {
+        const standing = await insertUnlessThere(build);
+        return standing === null
+          ? { created: true, build: structuredClone(build) }
+          : { created: false, build: standing };
+      }),
+    load: (requestId) => attempt(`load build "${requestId}"`, () => first(statements.load(requestId))),
+    loadByBuildId: ({ id }) => attempt(`load build "${id}"`, () => first(statements.loadByBuildId(id))),
+    compareAndSet: (build) =>
+      attempt(`store build "${build.requestId}"`, async () => {
+        const { numAffectedRows = 0n } = await statements.replace(build).execute(db);
+        return numAffectedRows === 1n;
+      }),
+    list: ({ cursor, limit, ...filter }) =>
+      attempt('list builds', async () => {
+        const after = cursor === null ? null : placeOf(cursor);
+        if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
+          throw misuse(`the limit ${limit} is no whole number from 1 to ${maxPageSize}; correct it`);
+        }
+        if (cursor !== null && after === null) throw misuse('the cursor is of no page; pass "next" of the page before');
+        // One more than asked for tells whether there is a next page.
+        const { rows } = await statements.list({ ...filter, limit: limit + 1 }, after).execute(db);
+        const builds = rows.slice(0, limit).map(buildOf);
+        const last = builds.at(-1);
+        return { builds, next: rows.length > limit && last !== undefined ? cursorOf(last) : null };
+      }),
+    close() {
+      closing ??= release();
+      return closing;
+    },
+  };
+
+  /** The record that was there; null when this call stored its own. */
+  async function insertUnlessThere(build: Build): Promise<Build | null> {
+    try {
+      await statements.insert(build).execute(db);
+      return null;
+    } catch (error) {
+      // Not INSERT IGNORE: that takes a row which does not fit its columns, too, and cuts it.
+      if (!isDuplicate(error)) throw error;
+      const standing = await first(statements.load(build.requestId));
+      if (standing === null) throw error;
+      return standing;
+    }
+  }
+}
+
+const duplicateEntry = 1062;
+
+function isDuplicate(error: unknown): boolean {
+  return (error as { errno?: unknown } | null)?.errno === duplicateEntry;
+}
+
+function buildOf({ document }: BuildRow): Build {
+  return JSON.parse(Buffer.from(document).toString('utf8')) as Build;
+}
+
+function misuse(what: string): QueueError {
+  return new QueueError(`cannot list builds: ${what}`, { code: 'invalid' });
+}

@@ -1,0 +1,3 @@
+export type { MysqlSource } from '../../sql/mysql-database.js';
+export { type MysqlBuildStoreOptions, mysqlBuildStore } from './build-store.js';
+export { buildMigrations } from './migrations.js';
