@@ -1,8 +1,12 @@
 import { type BenchOptions, readBenchArguments } from './arguments.js';
 import { benchMemory } from './memory.js';
+import { benchPortable } from './portable.js';
 
-/** `npm run bench -- memory [--json] [--messages N]`: one benchmark a backend, each in a file of its own. */
-const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { memory: benchMemory };
+/** `npm run bench -- memory [--json] [--messages N]`: one benchmark a backend, and one of what they have in common, each in a file of its own. */
+const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+  memory: benchMemory,
+  portable: benchPortable,
+};
 
 const read = readBenchArguments(process.argv.slice(2), Object.keys(benchmarks));
 if ('usage' in read) {

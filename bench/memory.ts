@@ -5,7 +5,7 @@ import type { BenchOptions } from './arguments.js';
 import { heapMegabytes, type Measured, measure } from './measure.js';
 import { rawMemory } from './memory-raw.js';
 
-const schema = z.object({ id: z.number(), repository: z.string(), commit: z.string(), note: z.string() });
+export const schema = z.object({ id: z.number(), repository: z.string(), commit: z.string(), note: z.string() });
 const topic = defineTopic('bench', { schema });
 type Body = z.input<typeof schema>;
 

@@ -128,15 +128,22 @@ export class CallQueue<Item, Answer> {
     this.#settleDown();
   }
 
-  /** After the present turn, so that what is called in one turn leaves in one batch. */
+  /**
+   * When no promise is left that could go on, so that what is called in one turn of the event loop leaves in one batch.
+   * Callers that were just answered call again then: without this, one that came before 15 others would alternate
+   * with them for ever, in batches of 1 and 15 (measured with answers after 0.5 ms: 15 700/s, and 28 000/s with it).
+   */
   #pumpSoon(): void {
     if (this.#pumpQueued) return;
     this.#pumpQueued = true;
-    queueMicrotask(() => {
-      this.#pumpQueued = false;
-      this.#pump();
-    });
+    // A tick alone comes after all promises only when it is asked for by one.
+    queueMicrotask(() => process.nextTick(this.#pumpNow));
   }
+
+  readonly #pumpNow = (): void => {
+    this.#pumpQueued = false;
+    this.#pump();
+  };
 
   #pump(): void {
     while (this.#calls.size < this.#options.maxConcurrent) {
@@ -186,7 +193,7 @@ export class CallQueue<Item, Answer> {
     }
     const outcomes = await this.#outcomesOf(batch);
     for (const [index, entry] of batch.entries()) this.#finish(entry, outcomes[index] ?? { error: missingOutcome });
-    this.#pump();
+    this.#pumpSoon();
     this.#settleDown();
   }
 

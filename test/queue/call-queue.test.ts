@@ -90,10 +90,29 @@ describe('grouping', () => {
     const { clock, add, named } = setUp();
 
     add('a');
-    await Promise.resolve();
+    await clock.advance(0);
 
     expect(named()).toEqual(['a']);
     expect(clock.now()).toBe(0);
+  });
+
+  it('a caller that calls again once it is answered joins those who came meanwhile, however many promises lie between', async () => {
+    const { clock, add, call, named, ended } = setUp({ maxConcurrent: 1 });
+    const eager = async (): Promise<void> => {
+      while (!ended.has('a')) await Promise.resolve();
+      for (let promise = 0; promise < 20; promise++) await Promise.resolve();
+      add('again');
+    };
+
+    add('a');
+    await clock.advance(0);
+    for (const item of ['b', 'c', 'd']) add(item);
+    await clock.advance(0);
+    const answering = call(0).answer();
+    await Promise.all([answering, eager()]);
+    await clock.advance(0);
+
+    expect(named()).toEqual(['a', 'b c d again']);
   });
 
   it('a batch is never larger than the backend takes, and no more calls than allowed are under way', async () => {
