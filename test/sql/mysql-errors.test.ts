@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { classifyMysql } from '../../src/sql/mysql-errors.js';
+
+const raw = (fields: object): Error => Object.assign(new Error('text that nobody looks at'), fields);
+
+test.each([
+  [{ errno: 1213 }, 'conflict', true, false],
+  [{ errno: 1205 }, 'conflict', true, false],
+  [{ errno: 1142 }, 'denied', false, false],
+  [{ errno: 1045 }, 'auth', false, false],
+  [{ errno: 1146 }, 'not-found', false, false],
+  [{ errno: 1040 }, 'resource-exhausted', true, false],
+  [{ errno: 1290 }, 'unavailable', true, false],
+  [{ errno: 1153 }, 'payload-too-large', false, false],
+  [{ errno: 1317 }, 'timeout', true, false],
+  [{ errno: 1053 }, 'unavailable', true, true],
+  [{ errno: 1927, fatal: true }, 'unavailable', true, true],
+  [{ code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, 'unavailable', true, true],
+  [{ code: 'ECONNRESET', syscall: 'read' }, 'unavailable', true, true],
+  [{ code: 'PROTOCOL_SEQUENCE_TIMEOUT' }, 'timeout', true, true],
+  // Never connected, so nothing was sent.
+  [{ code: 'ECONNREFUSED', errno: -111, syscall: 'connect' }, 'unavailable', true, false],
+  [{ code: 'ETIMEDOUT', errno: 'ETIMEDOUT', syscall: 'connect' }, 'unavailable', true, false],
+  [{ code: 'ENOTFOUND', syscall: 'getaddrinfo' }, 'unavailable', true, false],
+  // A statement on a connection that mysql2 knows to be dead.
+  [{ fatal: true }, 'unavailable', true, false],
+  [{ errno: 1064 }, 'internal', false, false],
+  [{}, 'internal', false, false],
+])('%o is %s, retryable: %s, outcome unknown: %s', (fields, code, retryable, outcomeUnknown) => {
+  expect(classifyMysql(raw(fields))).toEqual({ code, retryable, outcomeUnknown });
+});
+
+test.each([null, undefined, 'text', 7])('what is no error at all is internal: %s', (thrown) => {
+  expect(classifyMysql(thrown).code).toBe('internal');
+});
