@@ -123,6 +123,26 @@ export const idempotency: readonly Case[] = [
         },
         'dedup',
       ),
+      queueCase(
+        'an-empty-idempotency-key-is-refused-before-it-makes-everything-a-duplicate',
+        async (bench) => {
+          const topic = bench.topic();
+          const queue = await bench.queue([topic]);
+
+          await bench.rejects('invalid', queue.publish(topic, 1, { idempotencyKey: '' }));
+          const results = await queue.publishBatch(topic, [
+            { body: 2, id: 'refused', idempotencyKey: '' },
+            { body: 3, id: 'stored' },
+          ]);
+
+          assert.deepEqual(
+            results.map((result) => (result.status === 'failed' ? result.error.code : result.id)),
+            ['invalid', 'stored'],
+          );
+          assert.deepEqual(ids(await bench.drain(queue, topic)), ['stored']);
+        },
+        'dedup',
+      ),
     ],
   ),
   ...promise('7.2', 'Idempotency keys are compared as bytes: case, accents and trailing spaces matter.', [

@@ -264,7 +264,7 @@ export const settling: readonly Case[] = [
   ]),
   ...promise(
     'S5',
-    '`extend(ms)`: still working. The library extends leases by itself while a message is held; by hand it is needed only where that is off, and it is `unsupported` where there is no lease.',
+    '`extend(ms)`: still working; the lease ends `ms` from now, at most 24 h. The library extends leases by itself while a message is held; by hand it is needed only where that is off, and it is `unsupported` where there is no lease.',
     [
       queueCase(
         'a-handler-that-takes-longer-than-the-lease-is-not-disturbed',
@@ -341,6 +341,23 @@ export const settling: readonly Case[] = [
         },
         'lease',
         'virtual time',
+      ),
+      queueCase(
+        'an-extension-by-more-than-a-day-is-refused-and-the-delivery-stays-held',
+        async (bench) => {
+          const topic = bench.topic();
+          const queue = await bench.queue([topic]);
+          await queue.publish(topic, null);
+          const delivery = await bench.subscribe(queue, topic, { leaseExtension: 'manual' }).next();
+
+          for (const ms of [86_400_001, Number.POSITIVE_INFINITY, Number.NaN, -1])
+            await bench.rejects('invalid', () => delivery.extend(ms));
+          await bench.time.until(delivery.extend(86_400_000));
+
+          await bench.time.until(delivery.ack());
+          await bench.isEmpty(queue, topic);
+        },
+        'lease',
       ),
       queueCase(
         'extending-by-hand-is-refused-where-there-is-no-lease-and-the-delivery-stays-held',
