@@ -652,44 +652,29 @@ function`,
       killedBy: ['every-verb-of-a-closed-driver-is-refused'],
     },
     {
-      name: 'changes patterns without being asked',
+      name: 'applies a declaration before it refuses',
       file: 'memory/catalogue.ts',
-      find: "(kind === 'created' || change);",
-      replace: "(kind === 'created' || kind === 'changed');",
-      killedBy: [
-        'a-difference-is-named-and-nothing-is-changed',
-        'of-a-declaration-with-a-difference-nothing-is-applied',
-        'a-queue-that-met-a-difference-can-be-used-again',
-      ],
-    },
-    {
-      name: 'declares although it should only check',
-      file: 'memory/catalogue.ts',
-      find: "mode === 'assert' && (kind",
-      replace: '(kind',
-      killedBy: [
-        'a-check-of-what-is-missing-names-it-and-declares-nothing',
-        'a-missing-group-is-missing',
-        'a-driver-refuses-with-a-code-a-subject-and-a-remedy',
-      ],
-    },
-    {
-      name: 'takes half of a declaration before it refuses',
-      file: 'memory/catalogue.ts',
-      find: `for (const step of steps) if (!mayTake(step)) throw step.refusal;
-    for (const step of steps) step.take();`,
-      replace: `for (const step of steps) {
-      if (!mayTake(step)) throw step.refusal;
-      step.take();
-    }`,
+      find: `const report = topologyDifferences(this.topologies(), topology, options);
+    if`,
+      replace: `const before = this.topologies();
+    for (const wanted of topology.topics) this.#apply(wanted, now);
+    const report = topologyDifferences(before, topology, options);
+    if`,
       killedBy: ['of-a-declaration-with-a-difference-nothing-is-applied'],
     },
     {
-      name: 'moves the keys of messages that wait to other lanes',
-      file: 'memory/catalogue.ts',
-      find: 'if (!this.#isEmpty(topic, now)) throw refusal;',
+      name: 'does not heed the signal of a receive',
+      file: 'memory/waiting.ts',
+      find: "signal.addEventListener('abort', stop);",
       replace: '',
-      killedBy: ['ordering-and-lanes-are-not-changed-while-messages-wait'],
+      killedBy: ['a-signal-ends-a-receive-which-then-holds-nothing'],
+    },
+    {
+      name: 'receives although its signal is aborted',
+      file: 'memory/subscription.ts',
+      find: 'if (signal.aborted) return [];',
+      replace: '',
+      killedBy: ['a-signal-ends-a-receive-which-then-holds-nothing'],
     },
     {
       name: 'does not serve in the order of becoming due',

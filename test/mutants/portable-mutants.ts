@@ -551,5 +551,26 @@ export const portableMutants: Species = {
       replace: 'Promise.all([prepared]).then',
       killedBy: ['a-body-that-takes-long-to-check-is-not-overtaken-by-a-later-one-of-its-key'],
     },
+    {
+      name: 'changes patterns without being asked',
+      file: 'topology-differences.ts',
+      find: "else if (change && mode === 'assert')",
+      replace: "else if (mode === 'assert')",
+      killedBy: ['a-difference-is-named-and-nothing-is-changed'],
+    },
+    {
+      name: 'checks nothing',
+      file: 'topology-differences.ts',
+      find: "if (mode === 'check' && created",
+      replace: "if (mode === 'check' && change && created",
+      killedBy: ['a-check-of-what-is-missing-names-it-and-declares-nothing'],
+    },
+    {
+      name: 'takes another number of lanes for the same',
+      file: 'topology-differences.ts',
+      find: 'else demandSameShape(object, old, topic);',
+      replace: '',
+      killedBy: ['ordering-and-lanes-are-not-changed-while-messages-wait'],
+    },
   ],
 };

@@ -31,7 +31,7 @@ export interface Shape {
 export class Group {
   readonly dead = new Letters();
   patterns: readonly string[];
-  #backlog: Backlog;
+  readonly #backlog: Backlog;
   readonly #delayed = new Heap<Copy>(byDueTime);
   readonly #readers = new Set<Reader>();
   readonly #waiting: Waiting;
@@ -59,17 +59,6 @@ export class Group {
 
   topology(): GroupTopology {
     return { name: this.name, patterns: [...this.patterns] };
-  }
-
-  /** Only an empty group can be given another shape: a message's lane was computed for the old one. */
-  reshape(shape: Shape): void {
-    this.#backlog = backlogOf(shape);
-    this.#backlog.share([...this.#readers]);
-  }
-
-  /** Nothing waits, is delayed or in hand, and no dead letter lies here. */
-  isEmpty(now: number): boolean {
-    return this.#backlog.size + this.#delayed.size + this.#inHand + this.dead.count(now) === 0;
   }
 
   depth(now: number): Depth {

@@ -45,10 +45,6 @@ export class Letters {
     return this.#entries.length - this.#gone;
   }
 
-  some(is: (letter: Buried) => boolean): boolean {
-    return this.#entries.some(({ gone, letter }) => !gone && is(letter));
-  }
-
   /** A page; a cursor that is none of ours is an `invalid` refusal. */
   list({ limit, cursor }: LetterPage, now: number): LetterList {
     const total = this.count(now);

@@ -35,12 +35,6 @@ export class LostLetters {
     return this.#letters;
   }
 
-  /** Whether anything of this topic is here, lost or about to be. */
-  has(topic: string, now: number): boolean {
-    if ([...this.#stranded].some((stranded) => stranded.topic === topic)) return true;
-    return this.letters(now).some((letter) => letter.topic === topic);
-  }
-
   #bury(now: number): void {
     for (;;) {
       const next = this.#stranded.peek();

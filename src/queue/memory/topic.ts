@@ -9,24 +9,14 @@ export class Topic {
   readonly name: string;
   maxRedeliveries: number;
   expectedDelaysMs: readonly number[];
-  #shape: Shape;
+  readonly shape: Shape;
 
   /** With no groups yet, whatever was declared. */
   constructor(declared: TopicTopology) {
     this.name = declared.name;
-    this.#shape = { ordering: declared.ordering, lanes: declared.lanes };
+    this.shape = { ordering: declared.ordering, lanes: declared.lanes };
     this.maxRedeliveries = declared.maxRedeliveries;
     this.expectedDelaysMs = [...declared.expectedDelaysMs];
-  }
-
-  get shape(): Shape {
-    return this.#shape;
-  }
-
-  /** Only for a topic in which nothing is. */
-  reshape({ ordering, lanes }: Shape): void {
-    this.#shape = { ordering, lanes };
-    for (const group of this.groups.values()) group.reshape(this.#shape);
   }
 
   groupsFor(routingKey: string | null): readonly Group[] {
@@ -38,7 +28,7 @@ export class Topic {
   topology(): TopicTopology {
     return {
       name: this.name,
-      ...this.#shape,
+      ...this.shape,
       groups: [...this.groups.values()].map((group) => group.topology()).sort(byName),
       maxRedeliveries: this.maxRedeliveries,
       expectedDelaysMs: [...this.expectedDelaysMs],
