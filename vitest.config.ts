@@ -23,6 +23,7 @@ export default defineConfig({
   resolve: { alias: entryPoints },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/servers/global-setup.ts'],
     typecheck: {
       enabled: true,
       include: ['test/**/*.test-d.ts'],

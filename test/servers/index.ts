@@ -1,0 +1,5 @@
+export { describeOwnServers, describeServers } from './describe-servers.js';
+export type { Server, ServerControl, StartOptions } from './server.js';
+export { familyOf, type ServerFamily, type ServerName, wantedServers } from './server-name.js';
+export { sharedServer, startServer } from './start-server.js';
+export { type TcpProxy, tcpProxy } from './tcp-proxy.js';
