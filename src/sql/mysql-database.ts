@@ -40,7 +40,7 @@ async function ownPool(url: string, { connections = 4, statementTimeoutMs }: Own
   const { connection } = readMysqlUrl(url);
   const { createPool } = await import('mysql2');
   const pool = createPool({ ...connection, connectionLimit: connections, charset: 'utf8mb4', enableKeepAlive: true });
-  const opened = new Set<{ destroy(): void }>();
+  const opened = new Set<PoolConnection>();
   pool.on('connection', (each) => {
     opened.add(each);
     each.once('end', () => opened.delete(each));
@@ -61,7 +61,7 @@ async function ownPool(url: string, { connections = 4, statementTimeoutMs }: Own
         };
         // A connection that nobody answers on would never say that it has ended.
         const timer = setTimeout(() => {
-          for (const each of opened) each.destroy();
+          for (const each of opened) socketOf(each).destroy();
           resolve();
         }, endTimeoutMs);
         pool.end(ended);
@@ -84,10 +84,21 @@ function bound(connection: PoolConnection, timeoutMs: number | undefined): Mysql
     query: (sql, values, callback) =>
       connection.query({ sql, values, ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }, (error, result) => {
         // Its answer would be taken for that of the next statement.
-        if (error?.code === 'PROTOCOL_SEQUENCE_TIMEOUT') connection.destroy();
+        if (error?.code === 'PROTOCOL_SEQUENCE_TIMEOUT') {
+          connection.destroy();
+          socketOf(connection).destroy();
+        }
         callback?.(error, result as MysqlQueryResult);
       }),
   };
   boundConnections.set(connection, made);
   return made;
+}
+
+/**
+ * mysql2's `destroy` only says goodbye and waits for the other side's: where nobody answers, the socket would keep the
+ * process alive for minutes. Undocumented, and there since its first release.
+ */
+function socketOf(connection: PoolConnection): { destroy(): void } {
+  return (connection as unknown as { readonly stream: { destroy(): void } }).stream;
 }
