@@ -2,7 +2,8 @@ import type { ServerFacts } from './facts.js';
 import { findSource } from './find-source.js';
 import { type ServerName, type WantedServer, wantedServers } from './server-name.js';
 import { type Source, saySource } from './source.js';
-import { type StartedServer, startFromSource } from './start-from-source.js';
+import { startFromSource } from './start-from-source.js';
+import type { StartedServer } from './started-server.js';
 
 /** What the processes of a test run ask of one that they have in common. */
 export interface Desk {

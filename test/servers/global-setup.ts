@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OpenDesk } from './desk.js';
 import { serveDesk } from './desk-socket.js';
+import { makeServerFolder, removeFolder } from './server-folder.js';
 import { deskVariable } from './the-desk.js';
 
 /** Before all tests of a run. Starts no server: the first test that asks for one does. After them, ends the servers and prints their versions. */
 export async function setup(): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), 'signalbox-desk-'));
+  const folder = makeServerFolder();
   const desk = new OpenDesk(process.env);
   const path = join(folder, 'socket');
   const socket = await serveDesk(desk, path);
@@ -15,7 +14,7 @@ export async function setup(): Promise<() => Promise<void>> {
   return async () => {
     socket.close();
     await desk.close();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
     const lines = await desk.report();
     if (lines.length > 0) console.log(`\nservers of this run:\n${lines.map((line) => `  ${line}`).join('\n')}`);
   };
