@@ -6,7 +6,8 @@ import { readMysqlUrl } from './mysql-url.js';
 export type MysqlSource =
   | { readonly url: string }
   | { readonly pool: MysqlPool | { readonly pool: MysqlPool } }
-  | { readonly kysely: Kysely<never> };
+  // biome-ignore lint/suspicious/noExplicitAny: no other Kysely takes an instance of any tables, which it is invariant in
+  | { readonly kysely: Kysely<any> };
 
 export interface MysqlDatabase {
   readonly db: Kysely<unknown>;
@@ -30,7 +31,7 @@ const endTimeoutMs = 2_000;
 export async function mysqlDatabase(source: MysqlSource, options: OwnPoolOptions = {}): Promise<MysqlDatabase> {
   if ('url' in source) return ownPool(source.url, options);
   if ('kysely' in source) {
-    return { db: (source.kysely as unknown as Kysely<unknown>).withoutPlugins(), close: async () => {} };
+    return { db: source.kysely.withoutPlugins(), close: async () => {} };
   }
   const pool = 'pool' in source.pool ? source.pool.pool : source.pool;
   return { db: new Kysely({ dialect: new MysqlDialect({ pool }) }), close: async () => {} };
