@@ -1,0 +1,178 @@
+import { type Channel, type ConsumeMessage, IllegalOperationError, type Options } from 'amqplib';
+import type { Clock, Logger } from '../../driver.js';
+import type { BrokerConnection } from './broker-connection.js';
+import { callError } from './call-error.js';
+import { Delivery } from './delivery.js';
+import { LinkError } from './link-error.js';
+import { withinDeadline } from './within-deadline.js';
+
+export interface ConsumingOptions {
+  /** For errors and logs: `the consumer of queue "x"`. */
+  readonly what: string;
+  /** Most unsettled deliveries of each of its consumers; 0: no limit. */
+  readonly prefetch: number;
+  /** Called synchronously, in the order of arrival. What it throws is logged, and the delivery goes back. */
+  readonly onDelivery: (delivery: Delivery) => void;
+  /** The broker cancelled a consumer: its queue was deleted. The channel lives on. */
+  readonly onCancelled: (consumerTag: string) => void;
+  /** Once, however the channel ended, `close` included. `unsettled` is what the broker hands out again, in order of arrival. */
+  readonly onClosed: (cause: unknown, unsettled: readonly Delivery[]) => void;
+}
+
+export interface ConsumingContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long the broker may take to answer. */
+  readonly callDeadlineMs: number;
+}
+
+/** One channel that consumes, with all that it brought and is not settled. Once lost, it stays lost. */
+export class ConsumingChannel {
+  /** Counts the consuming channels of a link, from 1: for logs. */
+  readonly generation: number;
+  /** For declarations and `get` in this channel's order. Settle deliveries, never on this. */
+  readonly raw: Channel;
+  readonly #options: ConsumingOptions;
+  readonly #context: ConsumingContext;
+  /** Resolves when the broker has closed it, or the connection is gone. */
+  readonly #gone: Promise<void>;
+  readonly #unsettled = new Set<Delivery>();
+  #open = true;
+  #lossCause: unknown = null;
+  #limited = false;
+
+  constructor(
+    raw: Channel,
+    generation: number,
+    connection: BrokerConnection,
+    options: ConsumingOptions,
+    context: ConsumingContext,
+  ) {
+    this.raw = raw;
+    this.generation = generation;
+    this.#options = options;
+    this.#context = context;
+    let cause: unknown = null;
+    raw.on('error', (error) => {
+      cause = error;
+    });
+    this.#gone = new Promise((resolve) => {
+      raw.on('close', () => {
+        this.#end(cause ?? connection.cause);
+        resolve();
+      });
+    });
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** How many deliveries it brought that are not settled. */
+  get unsettled(): number {
+    return this.#unsettled.size;
+  }
+
+  /** Starts a consumer; resolves when the broker knows of it, deliveries may come before. */
+  async consume(queue: string, options: Options.Consume & { readonly consumerTag: string }): Promise<void> {
+    const { what, prefetch } = this.#options;
+    await this.#call(async () => {
+      // Per consumer that starts afterwards; RabbitMQ 4.3 refuses a limit for the whole channel.
+      if (!this.#limited) await this.raw.prefetch(prefetch);
+      this.#limited = true;
+      await this.raw.consume(queue, (message) => this.#take(message, options.consumerTag), options);
+    }, `start ${what}`);
+  }
+
+  /** The broker hands out nothing more; what is in hand stays in hand. */
+  async cancel(consumerTag: string): Promise<void> {
+    await this.#call(() => this.raw.cancel(consumerTag), `cancel ${this.#options.what}`);
+  }
+
+  /**
+   * Ends it without cancelling first, so that what is unsettled goes back in its old order and nobody is handed out
+   * what comes after it (measured with single active consumers: cancelling first let the next one overtake).
+   * Resolves when the broker has done so, or does not answer in time.
+   */
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    const { clock, callDeadlineMs } = this.#context;
+    // Not awaited: amqplib forgets this promise when the connection is closed meanwhile.
+    this.raw.close().catch(() => {});
+    this.#end(new LinkError(`${this.#options.what} was closed`, { code: 'closed' }));
+    await withinDeadline(this.#gone, clock, callDeadlineMs, () => new Error('late')).catch(() => {});
+  }
+
+  /** Whether a delivery of it can still be settled. */
+  holds(delivery: Delivery): boolean {
+    return this.#unsettled.has(delivery);
+  }
+
+  /** See `Delivery`. */
+  settle(delivery: Delivery, how: 'ack' | 'nack' | 'reject', requeue: boolean): 'done' | 'lost' {
+    if (!this.#unsettled.delete(delivery)) return 'lost';
+    try {
+      if (how === 'ack') this.raw.ack(delivery.message);
+      else if (how === 'nack') this.raw.nack(delivery.message, false, requeue);
+      else this.raw.reject(delivery.message, requeue);
+      return 'done';
+    } catch (error) {
+      // The connection is closing: its channels hear of it a moment later.
+      if (error instanceof IllegalOperationError) return 'lost';
+      throw error;
+    }
+  }
+
+  #take(message: ConsumeMessage | null, consumerTag: string): void {
+    const { what, onDelivery, onCancelled } = this.#options;
+    // What is thrown here, amqplib takes for an error of the socket: the whole connection would die.
+    try {
+      if (!this.#open) return;
+      if (message === null) onCancelled(consumerTag);
+      else this.#deliver(new Delivery(message, this), onDelivery);
+    } catch (error) {
+      this.#context.logger.warn({ error }, `${what} failed to take what the broker sent; report this`);
+    }
+  }
+
+  #deliver(delivery: Delivery, onDelivery: (delivery: Delivery) => void): void {
+    this.#unsettled.add(delivery);
+    try {
+      onDelivery(delivery);
+    } catch (error) {
+      delivery.reject(true);
+      throw error;
+    }
+  }
+
+  #end(cause: unknown): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#lossCause = cause;
+    const unsettled = [...this.#unsettled];
+    this.#unsettled.clear();
+    try {
+      this.#options.onClosed(cause, unsettled);
+    } catch (error) {
+      this.#context.logger.warn({ error }, `${this.#options.what} failed to hear of its end; report this`);
+    }
+  }
+
+  async #call<T>(call: () => Promise<T>, what: string): Promise<T> {
+    const { clock, callDeadlineMs } = this.#context;
+    try {
+      return await withinDeadline(call(), clock, callDeadlineMs, () => {
+        const late = new LinkError(`${what}: no answer within ${callDeadlineMs} ms`, {
+          code: 'timeout',
+          outcomeUnknown: true,
+        });
+        // Only this channel: the broker may be waiting for a queue without a leader while it serves all others.
+        this.raw.close().catch(() => {});
+        this.#end(late);
+        return late;
+      });
+    } catch (error) {
+      throw callError(what, error, this.#lossCause);
+    }
+  }
+}
