@@ -159,7 +159,6 @@ export const memoryMutants: Species = {
         'three-killers-among-64-held-messages-end-as-three-dead-letters',
         'what-was-redelivered-more-than-twice-is-started-alone',
         'nothing-is-started-once-a-close-has-begun',
-        'what-is-given-back-of-an-ordered-topic-keeps-its-order',
       ],
     },
     {
@@ -353,7 +352,6 @@ export const memoryMutants: Species = {
         'what-is-given-back-or-left-by-a-holder-returns-to-its-old-place',
         'what-waits-behind-a-lost-lease-is-not-handed-out-before-it',
         'the-key-of-a-killed-holder-goes-on-with-the-same-message',
-        'what-is-given-back-of-an-ordered-topic-keeps-its-order',
       ],
     },
     {
@@ -660,14 +658,23 @@ function`,
     for (const wanted of topology.topics) this.#apply(wanted, now);
     const report = topologyDifferences(before, topology, options);
     if`,
-      killedBy: ['of-a-declaration-with-a-difference-nothing-is-applied'],
+      killedBy: [
+        'a-check-of-what-is-missing-names-it-and-declares-nothing',
+        'a-difference-is-named-and-nothing-is-changed',
+        'of-a-declaration-with-a-difference-nothing-is-applied',
+      ],
     },
     {
       name: 'does not heed the signal of a receive',
       file: 'memory/waiting.ts',
       find: "signal.addEventListener('abort', stop);",
       replace: '',
-      killedBy: ['a-signal-ends-a-receive-which-then-holds-nothing'],
+      killedBy: [
+        'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
+        'letters-expire-when-their-topic-says-so',
+        'a-close-returns-at-once-when-nothing-is-in-hand',
+        'a-signal-ends-a-receive-which-then-holds-nothing',
+      ],
     },
     {
       name: 'receives although its signal is aborted',
@@ -722,15 +729,7 @@ function`,
       file: 'memory/group.ts',
       find: "if (gone === 'closed') this.#waiting.end(reader);",
       replace: "if (gone === 'closed' && reader.holds.length === 0) this.#waiting.end(reader);",
-      killedBy: [
-        'the-deadline-of-close-hands-out-again-without-counting-an-attempt',
-        'a-ack-that-never-reaches-the-backend-loses-nothing',
-        'a-nack-that-never-reaches-the-backend-loses-nothing',
-        'a-postpone-that-never-reaches-the-backend-loses-nothing',
-        'a-reject-that-never-reaches-the-backend-loses-nothing',
-        'at-the-deadline-of-a-close-the-signal-is-aborted-and-the-message-comes-again',
-        'a-settle-after-the-close-is-refused-and-the-message-comes-again',
-      ],
+      killedBy: ['closing-ends-what-waits-empty'],
     },
     {
       name: 'stores the outbox a moment after the ack',

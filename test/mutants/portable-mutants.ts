@@ -122,7 +122,6 @@ export const portableMutants: Species = {
         'a-backend-that-never-takes-it-leaves-it-rejected-and-known-not-to-be-stored',
         'a-publish-that-is-repeated-is-not-overtaken-by-a-later-one-of-its-key',
         'an-entry-that-alone-has-to-be-repeated-keeps-its-place-in-its-key',
-
         'a-publish-whose-answer-was-lost-is-repeated-and-stored-once',
       ],
     },
@@ -143,7 +142,6 @@ export const portableMutants: Species = {
       replace: 'const late: Entry<Item, Answer>[] = [];',
       killedBy: [
         'a-backend-that-never-takes-it-leaves-it-rejected-and-known-not-to-be-stored',
-
         'a-ack-that-never-reaches-the-backend-loses-nothing',
         'a-nack-that-never-reaches-the-backend-loses-nothing',
         'a-postpone-that-never-reaches-the-backend-loses-nothing',
@@ -155,12 +153,16 @@ export const portableMutants: Species = {
       file: 'publisher.ts',
       find: "return { status: 'failed', error: asQueueError(error) };",
       replace: 'throw error;',
-      killedBy: ['a-batch-tells-which-entry-failed-and-stores-the-others', 'what-is-no-batch-at-all-is-refused'],
+      killedBy: [
+        'a-batch-tells-which-entry-failed-and-stores-the-others',
+        'what-is-no-batch-at-all-is-refused',
+        'an-empty-idempotency-key-is-refused-before-it-makes-everything-a-duplicate',
+      ],
     },
     {
       name: 'does not wait for handlers at close',
       file: 'reader.ts',
-      find: 'await this.#emptied(deadlineMs);',
+      find: 'await this.#emptied(deadlineMs, signal);',
       replace: '',
       killedBy: [
         'a-clean-stop-gives-back-what-was-not-started',
@@ -542,7 +544,11 @@ export const portableMutants: Species = {
       file: 'reader.ts',
       find: 'receive(room, receiveWaitMs, this.#pausing.signal)',
       replace: 'receive(room, receiveWaitMs, this.#ended.signal)',
-      killedBy: ['a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started'],
+      killedBy: [
+        'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
+        'letters-expire-when-their-topic-says-so',
+        'a-close-returns-at-once-when-nothing-is-in-hand',
+      ],
     },
     {
       name: 'sends out of turn when a schema takes long',
@@ -556,21 +562,32 @@ export const portableMutants: Species = {
       file: 'topology-differences.ts',
       find: "else if (change && mode === 'assert')",
       replace: "else if (mode === 'assert')",
-      killedBy: ['a-difference-is-named-and-nothing-is-changed'],
+      killedBy: [
+        'a-group-that-is-added-gets-what-is-published-from-then-on',
+        'a-difference-is-named-and-nothing-is-changed',
+        'a-queue-that-met-a-difference-can-be-used-again',
+      ],
     },
     {
       name: 'checks nothing',
       file: 'topology-differences.ts',
       find: "if (mode === 'check' && created",
       replace: "if (mode === 'check' && change && created",
-      killedBy: ['a-check-of-what-is-missing-names-it-and-declares-nothing'],
+      killedBy: [
+        'a-check-of-what-is-missing-names-it-and-declares-nothing',
+        'a-missing-group-is-missing',
+        'a-driver-refuses-with-a-code-a-subject-and-a-remedy',
+      ],
     },
     {
       name: 'takes another number of lanes for the same',
       file: 'topology-differences.ts',
       find: 'else demandSameShape(object, old, topic);',
       replace: '',
-      killedBy: ['ordering-and-lanes-are-not-changed-while-messages-wait'],
+      killedBy: [
+        'ordering-and-lanes-are-not-changed-while-messages-wait',
+        'of-a-declaration-with-a-difference-nothing-is-applied',
+      ],
     },
   ],
 };

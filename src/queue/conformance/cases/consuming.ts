@@ -326,31 +326,36 @@ export const consuming: readonly Case[] = [
         const driver = await bench.open();
         const reader = await bench.subscribe(topic, { driver });
         const other = await bench.subscribe(topic, { driver });
+        const itsOwn = await bench.declare();
+        const holder = await bench.subscribe(itsOwn, { driver });
+        await bench.send(bench.entry(itsOwn, 'held'));
+        await bench.receiveOne(holder);
 
-        const waiting = [
-          reader.receive(10, 3_600_000, unhurried()),
-          other.receive(10, 3_600_000, unhurried()),
-        ] as const;
+        const waiting = [reader, holder, other].map((each) => each.receive(10, 3_600_000, unhurried()));
         await bench.time.settle();
-        await bench.time.until(reader.close());
-        const first = await bench.time.until(waiting[0]);
+        await bench.time.until(Promise.all([reader.close(), holder.close()]));
+        const closed = await bench.time.until(Promise.all(waiting.slice(0, 2)));
         await bench.time.until(driver.close());
-        const second = await bench.time.until(waiting[1]);
+        const left = await bench.time.until(Promise.all(waiting.slice(2)));
 
-        assert.deepEqual([first, second], [[], []]);
+        assert.deepEqual([...closed, ...left], [[], [], []]);
       }),
       driverCase('a-signal-ends-a-receive-which-then-holds-nothing', async (bench) => {
         const topic = await bench.declare();
         const { countsGiveBack } = bench.capabilities;
         const ended: string[] = [];
 
-        // From an abort before the message is there to one after it was handed out.
+        // In turn an abort before the message is sent, and one so many milliseconds afterwards.
         for (let round = 0; round < 10; round++) {
           const id = `round ${round}`;
           const stopping = new AbortController();
           const reader = await bench.subscribe(topic);
           const waiting = reader.receive(10, 3_600_000, stopping.signal);
           await bench.time.settle();
+          if (round % 2 === 0) {
+            stopping.abort();
+            assert.deepEqual(await bench.time.until(waiting, 5_000), []);
+          }
           const sending = bench.send(bench.entry(topic, id));
           await bench.time.pass(round);
           stopping.abort();
