@@ -3,7 +3,7 @@
  * on channels of their own, deliveries bound to their channel. It knows frames, channels and reply codes, and nothing
  * of topics, groups or delays.
  */
-export { classify } from './classify.js';
+export { classify, replyCodeOf } from './classify.js';
 export type { ConsumingChannel, ConsumingOptions } from './consuming-channel.js';
 export type { Delivery } from './delivery.js';
 export type { KeptConsumer, KeptOptions } from './kept-consumer.js';

@@ -13,7 +13,7 @@ export interface KeptOptions {
   readonly setup: (channel: ConsumingChannel) => Promise<void>;
   /** Called synchronously, in the order of arrival. */
   readonly onDelivery: (delivery: Delivery) => void;
-  /** What was in hand when a channel was lost; not at `close`. It comes again by itself. */
+  /** A channel that was set up is lost, and with it what was in hand: it comes again by itself. Not at `close`. */
   readonly onLost: (unsettled: readonly Delivery[], cause: unknown) => void;
 }
 
@@ -118,10 +118,11 @@ export class KeptConsumer {
       onCancelled: () => void channel.close(),
       onClosed: (cause, unsettled) => {
         lossCause = cause;
+        const wasSetUp = this.#channel !== null;
         this.#opened = null;
         this.#channel = null;
         resolveEnd();
-        if (!this.#closed && unsettled.length > 0) onLost(unsettled, cause);
+        if (!this.#closed && (wasSetUp || unsettled.length > 0)) onLost(unsettled, cause);
       },
     });
     this.#opened = channel;
