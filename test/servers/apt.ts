@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { systemEnvironment } from './program.js';
-import type { ServerFamily } from './server-name.js';
+import { isVersion, type ServerFamily } from './server-name.js';
 
 const run = promisify(execFile);
 
@@ -16,29 +16,41 @@ const packages: Readonly<Record<ServerFamily, string>> = {
 /** Asked by the packages before they start their service: 101 says that they must not. */
 const policy = '/usr/sbin/policy-rc.d';
 
+/** Once per run: it takes 5 s. */
+let updated: Promise<string> | null = null;
+
 export function canInstall(): boolean {
   return process.getuid?.() === 0 && existsSync('/etc/debian_version');
 }
 
-/** Installs the distribution's server without starting its service. Rejects with what apt said. */
-export async function install(family: ServerFamily): Promise<void> {
+/** Installs the distribution's server without starting its service. Rejects with what apt said, or when its version is not the one asked for. */
+export async function install(family: ServerFamily, version: string | null): Promise<void> {
   console.error(`installing ${packages[family]} with apt …`);
+  updated ??= apt('apt-get', 'update');
+  await updated;
+  const candidate = await candidateOf(packages[family]);
+  if (version !== null && !isVersion(candidate, version)) {
+    throw new Error(`apt has ${packages[family]} ${candidate || 'in no version'}, not ${version}`);
+  }
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    await apt('update');
-    await apt('install', '-y', '--no-install-recommends', packages[family]);
+    await apt('apt-get', 'install', '-y', '--no-install-recommends', packages[family]);
   } finally {
     if (ours) rmSync(policy, { force: true });
   }
 }
 
-async function apt(...args: readonly string[]): Promise<void> {
-  // The settings of the machine may name a proxy in the environment.
+/** `10.11.14-0+deb12u2` of `1:10.11.14-0+deb12u2`; empty when apt knows none. */
+async function candidateOf(name: string): Promise<string> {
+  const said = await apt('apt-cache', 'policy', name);
+  return /Candidate: (?:\d+:)?(\d\S*)/.exec(said)?.[1] ?? '';
+}
+
+async function apt(file: string, ...args: readonly string[]): Promise<string> {
+  // Its own settings may be in the environment: a proxy, certificates.
   const env = { ...process.env, ...systemEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
-  await run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], {
-    env,
-    timeout: 600_000,
-    maxBuffer: 2 ** 26,
-  });
+  const options = { env, timeout: 600_000, maxBuffer: 2 ** 26 };
+  const { stdout } = await run(file, ['-q', '-o', 'DPkg::Lock::Timeout=300', ...args], options);
+  return stdout;
 }

@@ -5,7 +5,7 @@ import { newestRoot } from './newest-root.js';
 import { familyOf, isVersion, versionOf, type WantedServer } from './server-name.js';
 import type { Source } from './source.js';
 
-/** In this order: URL, Docker, programs of this machine, the newest in a root of their own, apt. Rejects when a server that must be had cannot. */
+/** In this order: URL, Docker, programs of this machine, apt, the newest in a root of their own. Rejects when a server that must be had cannot. */
 export async function findSource(wanted: WantedServer, environment: NodeJS.ProcessEnv): Promise<Source> {
   if (wanted.url !== null) return { kind: 'given', url: wanted.url };
   if (await hasDocker()) return { kind: 'docker', image: wanted.name };
@@ -13,8 +13,7 @@ export async function findSource(wanted: WantedServer, environment: NodeJS.Proce
   if (here !== null) return here;
 
   const reasons: string[] = [];
-  const attempts = wanted.need === 'machine' ? [fromApt, fromNewestRoot] : [fromNewestRoot, fromApt];
-  for (const attempt of attempts) {
+  for (const attempt of [fromApt, fromNewestRoot]) {
     try {
       const source = await attempt(wanted, environment);
       if (source !== null) return source;
@@ -40,9 +39,8 @@ async function fromNewestRoot(wanted: WantedServer, environment: NodeJS.ProcessE
 }
 
 async function fromApt(wanted: WantedServer): Promise<Source | null> {
-  // Another version is there already, or may come: only what any version satisfies is worth installing.
-  if (wanted.need !== 'machine' || !canInstall()) return null;
-  await install(familyOf(wanted.name));
+  if (wanted.need === 'optional' || !canInstall()) return null;
+  await install(familyOf(wanted.name), wanted.need === 'machine' ? null : versionOf(wanted.name));
   return onMachine(wanted);
 }
 
