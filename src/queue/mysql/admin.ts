@@ -1,0 +1,79 @@
+import type { Depth, DriverAdmin, GroupTopology, LetterBox, LetterList, LetterPage, TopicTopology } from '../driver.js';
+import { requireGroup, topologiesOf } from './catalogue.js';
+import type { Context } from './context.js';
+import { addGroup, emptyBox, removeGroup } from './declaring.js';
+import { depthOf } from './depth.js';
+import { boxOf, listLetters, purgeBatch, redriveBatch, wantedOf } from './letters.js';
+
+/** How many rows of a removed group one statement deletes. */
+const rowsPerDelete = 2_000;
+
+/** See `DriverAdmin`. Everything is looked up in the tables, not in what this process knows. */
+export class MysqlAdmin implements DriverAdmin {
+  readonly #context: () => Context;
+
+  /** `context` throws a `closed` refusal unless the driver is open. */
+  constructor(context: () => Context) {
+    this.#context = context;
+  }
+
+  async topics(): Promise<readonly TopicTopology[]> {
+    return topologiesOf(await this.#context().catalogue.refresh());
+  }
+
+  async addGroup(topic: string, group: GroupTopology): Promise<void> {
+    const { senders, tables, catalogue } = this.#context();
+    await senders.transact((link) => addGroup(link, tables, topic, group));
+    await catalogue.refresh();
+  }
+
+  async removeGroup(topic: string, group: string): Promise<void> {
+    const { senders, tables, catalogue } = this.#context();
+    const box = await senders.transact((link) => removeGroup(link, tables, topic, group));
+    await catalogue.refresh();
+    if (box === null) return;
+    while ((await senders.run((link) => emptyBox(link, tables, box, rowsPerDelete))) === rowsPerDelete) {
+      // The next part.
+    }
+  }
+
+  async depth(topic: string, name: string): Promise<Depth> {
+    const { senders, tables, catalogue } = this.#context();
+    const group = requireGroup(await catalogue.refresh(), topic, name);
+    return senders.run((link) => depthOf(link, tables, group));
+  }
+
+  async letters(box: LetterBox, page: LetterPage): Promise<LetterList> {
+    const { senders, tables, catalogue } = this.#context();
+    const number = boxOf(box, await catalogue.refresh());
+    return senders.run((link) => listLetters(link, tables, number, page));
+  }
+
+  async redrive(box: LetterBox, ids: readonly string[] | 'all'): Promise<number> {
+    const { senders, tables, catalogue, wakes } = this.#context();
+    const topics = await catalogue.refresh();
+    const number = boxOf(box, topics);
+    const wanted = await senders.run((link) => wantedOf(link, tables, number, ids));
+    let moved = 0;
+    for (let after: number | null = 0; after !== null; ) {
+      const from: number = after;
+      const batch = await senders.transact((link) => redriveBatch(link, tables, wanted, from, topics));
+      moved += batch.moved;
+      after = batch.after;
+      wakes.tell(batch.boxes, 0);
+    }
+    return moved;
+  }
+
+  async purge(box: LetterBox, ids: readonly string[] | 'all'): Promise<number> {
+    const { senders, tables, catalogue } = this.#context();
+    const number = boxOf(box, await catalogue.refresh());
+    const wanted = await senders.run((link) => wantedOf(link, tables, number, ids));
+    let purged = 0;
+    for (;;) {
+      const batch = await senders.transact((link) => purgeBatch(link, tables, wanted));
+      purged += batch;
+      if (batch === 0) return purged;
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { CompiledQuery, type Kysely } from 'kysely';
+import { type Link, type LinkSource, type OwnLink, type Row, sessionSettings, type Written } from './link.js';
+import { bytes, type SqlValue, text } from './sql-values.js';
+
+type AnyKysely = Kysely<unknown>;
+
+/** Statements on a Kysely instance that has one connection: a transaction, or what `connection()` hands out. */
+export class KyselyLink implements Link {
+  readonly #db: AnyKysely;
+
+  constructor(db: AnyKysely) {
+    this.#db = db.withoutPlugins();
+  }
+
+  async rows(sql: string, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    const { rows } = await this.#db.executeQuery<Row>(CompiledQuery.raw(sql, [...values]));
+    return rows;
+  }
+
+  async write(sql: string, values: readonly SqlValue[] = []): Promise<Written> {
+    const { numAffectedRows, insertId } = await this.#db.executeQuery(CompiledQuery.raw(sql, [...values]));
+    return { affectedRows: Number(numAffectedRows ?? 0), insertId: Number(insertId ?? 0) };
+  }
+}
+
+/**
+ * Links over connections that an application's Kysely instance lends, each for as long as the driver is open. The session's
+ * settings are ours while we have it, and put back before it is returned; one that cannot be put right is killed, so that
+ * the application never works on it.
+ */
+export class BorrowedConnections implements LinkSource {
+  readonly #db: AnyKysely;
+
+  constructor(db: AnyKysely) {
+    this.#db = db;
+  }
+
+  connect(autocommit: boolean): Promise<OwnLink> {
+    return new Promise((resolve, reject) => {
+      this.#db
+        .connection()
+        .execute(async (db) => {
+          const link = new BorrowedLink(db as AnyKysely);
+          await link.setUp(autocommit);
+          resolve(link);
+          await link.returned;
+          await link.putRight();
+        })
+        .catch(reject);
+    });
+  }
+
+  async close(): Promise<void> {}
+}
+
+const fatalCodes = new Set<unknown>(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED']);
+
+class BorrowedLink extends KyselyLink implements OwnLink {
+  readonly returned: Promise<void>;
+  onLost: (cause: unknown) => void = () => {};
+  alive = true;
+  #return: () => void = () => {};
+  #before: readonly string[] = [];
+  #clean = true;
+
+  constructor(db: AnyKysely) {
+    super(db);
+    this.returned = new Promise((resolve) => {
+      this.#return = resolve;
+    });
+  }
+
+  async setUp(autocommit: boolean): Promise<void> {
+    this.#before = await settingsOf(this);
+    for (const setting of sessionSettings(autocommit)) await this.write(setting);
+  }
+
+  async putRight(): Promise<void> {
+    try {
+      if (!this.#clean) throw new Error('given up in the middle of something');
+      await super.write('rollback');
+      await super.rows('select release_all_locks()');
+      for (const setting of this.#before) await super.write(setting);
+    } catch {
+      // Its transaction, its locks and its settings end with it.
+      await super.write('kill connection_id()').catch(() => {});
+    }
+  }
+
+  override rows(sql: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
+    return super.rows(sql, values).catch((error: unknown) => this.#failed(error));
+  }
+
+  override write(sql: string, values?: readonly SqlValue[]): Promise<Written> {
+    return super.write(sql, values).catch((error: unknown) => this.#failed(error));
+  }
+
+  async end(): Promise<void> {
+    this.alive = false;
+    this.#return();
+  }
+
+  destroy(): void {
+    this.alive = false;
+    this.#clean = false;
+    this.#return();
+  }
+
+  #failed(error: unknown): never {
+    const { code, fatal } = (error ?? {}) as { code?: unknown; fatal?: unknown };
+    if (this.alive && (fatal === true || fatalCodes.has(code))) {
+      this.destroy();
+      this.onLost(error);
+    }
+    throw error;
+  }
+}
+
+/** The statements that make a session what it was. */
+async function settingsOf(link: Link): Promise<readonly string[]> {
+  const variables = await link.rows(
+    `show session variables
+     where variable_name in ('tx_isolation', 'transaction_isolation', 'autocommit', 'innodb_lock_wait_timeout', 'sql_mode', 'time_zone')`,
+  );
+  const values = new Map(variables.map(({ Variable_name, Value }) => [text(Variable_name), text(Value)]));
+  const isolation = values.get('transaction_isolation') ?? values.get('tx_isolation') ?? 'REPEATABLE-READ';
+  const hex = (name: string): string => `x'${bytes(values.get(name) ?? '').toString('hex')}'`;
+  return [
+    `set session transaction isolation level ${isolation.replace('-', ' ')}`,
+    `set session autocommit = ${values.get('autocommit') === 'OFF' ? 0 : 1}, innodb_lock_wait_timeout = ${Number(values.get('innodb_lock_wait_timeout'))}, sql_mode = convert(${hex('sql_mode')} using utf8mb4), time_zone = convert(${hex('time_zone')} using utf8mb4)`,
+  ];
+}

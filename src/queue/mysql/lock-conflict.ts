@@ -1,0 +1,24 @@
+import { sleep, systemClock } from '../driver.js';
+
+/** Deadlock (1213) and MariaDB's "record has changed" (1020) undo the whole transaction; 1205 is a lock that was not given in time. */
+const undone = new Set<unknown>([1213, 1020]);
+const notGiven = 1205;
+
+const mostTries = 8;
+
+/**
+ * Runs `work` again when the server has undone it for the sake of another transaction, after a few milliseconds in which the
+ * other can end. A lock that was not given in time is asked for once more only: it has cost seconds already.
+ */
+export async function again<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { errno } = (error ?? {}) as { errno?: unknown };
+      const mayRun = undone.has(errno) ? tries < mostTries : errno === notGiven && tries < 2;
+      if (!mayRun) throw error;
+      await sleep(systemClock, 2 ** tries * Math.random());
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { performance } from 'node:perf_hooks';
+import type { Send, SendResult } from '../driver.js';
+import { groupsOf, type Placed } from './batch.js';
+import type { Context } from './context.js';
+import { bytes, text } from './sql-values.js';
+
+/**
+ * Recognises repeated sends of one call by their nonce. Whoever repeats a call is the process that made it, so what was stored
+ * is remembered here and no index of nonces is kept in the table (a third index, of random values, on every insert). What is not known,
+ * because the answer was lost with the connection, is looked for in the table before it is sent again; what was
+ * consumed by then is not found and comes twice, with the same id.
+ *
+ * Two generations of a fixed number of entries: the memory is bounded, and the latest calls of every publisher are there.
+ */
+export class RecentSends {
+  readonly #perGeneration: number;
+  #young = new Map<string, SendResult>();
+  #old = new Map<string, SendResult>();
+  readonly #unknown = new Map<string, number>();
+
+  constructor(perGeneration = 4_096) {
+    this.#perGeneration = perGeneration;
+  }
+
+  find(nonce: string): SendResult | undefined {
+    return this.#young.get(nonce) ?? this.#old.get(nonce);
+  }
+
+  remember(nonce: string, result: SendResult): void {
+    if (result.status === 'failed') return;
+    this.#unknown.delete(nonce);
+    if (this.#young.size >= this.#perGeneration) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(nonce, result);
+  }
+
+  /** It may have been stored. Forgotten after so many that whoever repeats has given up. */
+  unknown({ nonce }: Send): void {
+    if (this.#unknown.size >= 10 * this.#perGeneration) this.#unknown.clear();
+    if (!this.#unknown.has(nonce)) this.#unknown.set(nonce, performance.now());
+  }
+
+  /** The entries without those that an earlier try has stored after all; `found` is told of these. */
+  async withoutStored(
+    { senders, statements }: Context,
+    placed: readonly Placed[],
+    found: (entry: Placed) => void,
+  ): Promise<readonly Placed[]> {
+    const doubtful = this.#unknown.size === 0 ? [] : placed.filter(({ send }) => this.#unknown.has(send.nonce));
+    const boxes = [...new Set(doubtful.flatMap((entry) => groupsOf(entry).map(({ id }) => id)))];
+    if (boxes.length === 0) return placed;
+    const since = Math.min(...doubtful.map(({ send }) => this.#unknown.get(send.nonce) as number));
+    // A span of this machine's, and a minute more: no two clocks are compared.
+    const spanMs = Math.ceil(performance.now() - since) + 60_000;
+    const nonces = doubtful.map(({ send }) => bytes(send.nonce));
+    const rows = await senders.run((link) =>
+      link.rows(statements.storedWithNonce, [boxes, spanMs, nonces, boxes, nonces, nonces]),
+    );
+    const stored = new Set(rows.map(({ nonce }) => text(nonce, null)));
+    return placed.filter((entry) => {
+      const isStored = doubtful.includes(entry) && stored.has(entry.send.nonce);
+      if (isStored) found(entry);
+      return !isStored;
+    });
+  }
+}

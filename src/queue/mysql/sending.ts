@@ -1,0 +1,200 @@
+import { classifyMysql } from '../../sql/mysql-errors.js';
+import type { Send, SendResult } from '../driver.js';
+import { type Arrivals, tellArrivals } from './arrivals.js';
+import { batchOf, groupsOf, overtaking, type Placed, StoppedKeys, storedAs } from './batch.js';
+import type { Context } from './context.js';
+import { takeKeys } from './idempotency.js';
+import { checkVersions, chunksOf, insertAll, insertOne, StaleCatalogue } from './insert.js';
+import type { Link } from './link.js';
+import { RecentSends } from './recent-sends.js';
+
+/** Groups that change all the time are somebody's mistake; a publisher that never comes to its insert would hang on it. */
+const mostLooks = 10;
+
+/** Brings messages into the tables. */
+export class Sending {
+  readonly #context: Context;
+  readonly #recent = new RecentSends();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** See `Driver.send`. */
+  async send(sends: readonly Send[]): Promise<readonly SendResult[]> {
+    const { results, placed } = await this.#placed(sends, (send) => this.#recent.find(send.nonce));
+    const open = await this.#recent.withoutStored(this.#context, placed, (entry) => {
+      results[entry.at] = storedAs(entry);
+    });
+    const { plain, keyed } = byKeys(open);
+    // At once: what waits for somebody's idempotency key must not keep the others from being stored.
+    const outcomes = await Promise.all([this.#storePlain(plain), this.#storeKeyed(keyed)]);
+    for (const [entry, result] of outcomes.flatMap((each) => [...each])) results[entry.at] = result;
+    for (const [at, result] of results.entries())
+      this.#recent.remember((sends[at] as Send).nonce, result as SendResult);
+    return results as SendResult[];
+  }
+
+  /** Inside a caller's transaction: never repeated, for its statements may be undone already. */
+  async sendWithin(link: Link, sends: readonly Send[]): Promise<readonly SendResult[]> {
+    const { statements, statementBytes } = this.#context;
+    for (let look = 1; ; look++) {
+      const { results, placed } = await this.#placed(sends, () => undefined, look > 1);
+      try {
+        await checkVersions(link, statements.versionsLocked, placed);
+        const decided = await takeKeys(link, statements, placed);
+        const open = placed.filter((entry) => !decided.has(entry));
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+        for (const entry of placed) results[entry.at] = decided.get(entry) ?? storedAs(entry);
+        return results as SendResult[];
+      } catch (error) {
+        if (!(error instanceof StaleCatalogue) || look >= mostLooks) throw error;
+      }
+    }
+  }
+
+  async #placed(sends: readonly Send[], known: (send: Send) => SendResult | undefined, look = false) {
+    const { catalogue } = this.#context;
+    if (look) await catalogue.refresh();
+    const batch = batchOf(sends, catalogue.topics, known);
+    // What is not known may have been declared by another process since.
+    if (look || batch.results.every((result) => result?.status !== 'failed')) return batch;
+    return batchOf(sends, await catalogue.refresh(), known);
+  }
+
+  /** In the order of the batch, statement by statement. */
+  async #storePlain(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+    const results = new Map<Placed, SendResult>();
+    const stopped = new StoppedKeys();
+    for (const chunk of chunksOf(placed, this.#context.statementBytes)) {
+      await this.#storeChunk(chunk, stopped, results);
+    }
+    return results;
+  }
+
+  async #storeChunk(chunk: readonly Placed[], stopped: StoppedKeys, results: Map<Placed, SendResult>): Promise<void> {
+    const open = chunk.filter((entry) => {
+      if (stopped.has(entry.send)) results.set(entry, overtaking(entry.send));
+      return !stopped.has(entry.send);
+    });
+    if (open.length === 0) return;
+    try {
+      const stored = await this.#replacing(open, (current) => this.#insert(current));
+      for (const [entry, result] of stored) results.set(entry, result);
+    } catch (error) {
+      const { outcomeUnknown, retryable } = classifyMysql(error);
+      if (open.length > 1 && !outcomeUnknown && !retryable) {
+        // One that the server does not take must not take the others along.
+        for (const entry of open) await this.#storeChunk([entry], stopped, results);
+        return;
+      }
+      for (const entry of open) {
+        results.set(entry, { status: 'failed', error });
+        stopped.add(entry.send);
+        if (outcomeUnknown) this.#recent.unknown(entry.send);
+      }
+    }
+    for (const [entry, result] of results) if (result.status === 'failed') stopped.add(entry.send);
+  }
+
+  async #insert(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+    const { senders, statements } = this.#context;
+    const rows = placed.flatMap(groupsOf).length;
+    const [only] = placed;
+    if (rows > 0 && only !== undefined) {
+      if (rows === 1 && placed.length === 1 && only.placement.kind === 'groups') {
+        await senders.run((link) => insertOne(link, statements, only));
+      } else if (placed.every(({ placement }) => placement.kind === 'groups')) {
+        // One statement inserts, so it is a transaction by itself; the look before it may see less than it, never more.
+        await senders.run(async (link) => {
+          await checkVersions(link, statements.versions, placed);
+          await insertAll(link, statements, placed);
+        });
+      } else {
+        await senders.transact(async (link) => {
+          await checkVersions(link, statements.versions, placed);
+          await insertAll(link, statements, placed);
+        });
+      }
+    }
+    this.#tell(placed);
+    return new Map(placed.map((entry) => [entry, storedAs(entry)]));
+  }
+
+  async #storeKeyed(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+    if (placed.length === 0) return new Map();
+    const { senders, statements, statementBytes } = this.#context;
+    try {
+      return await this.#replacing(placed, async (current) => {
+        const { open, decided } = await senders.transact(async (link) => {
+          await checkVersions(link, statements.versions, current);
+          const decided = await takeKeys(link, statements, current);
+          const open = current.filter((entry) => !decided.has(entry));
+          for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+          return { open, decided };
+        });
+        this.#tell(open);
+        return new Map(current.map((entry) => [entry, decided.get(entry) ?? storedAs(entry)]));
+      });
+    } catch (error) {
+      if (classifyMysql(error).outcomeUnknown) for (const { send } of placed) this.#recent.unknown(send);
+      return new Map(placed.map((entry) => [entry, { status: 'failed', error }]));
+    }
+  }
+
+  /** Runs `store` on these entries, placed anew for as long as the groups have changed meanwhile. Answers for the entries as they were given. */
+  async #replacing(
+    placed: readonly Placed[],
+    store: (placed: readonly Placed[]) => Promise<ReadonlyMap<Placed, SendResult>>,
+  ): Promise<ReadonlyMap<Placed, SendResult>> {
+    let refused: ReadonlyMap<Placed, SendResult> = new Map();
+    let current: ReadonlyMap<Placed, Placed> = new Map(placed.map((entry) => [entry, entry]));
+    for (let look = 1; ; look++) {
+      try {
+        const stored = await store([...current.values()]);
+        return new Map([
+          ...refused,
+          ...[...current].map(([entry, anew]) => [entry, stored.get(anew) as SendResult] as const),
+        ]);
+      } catch (error) {
+        if (!(error instanceof StaleCatalogue) || look >= mostLooks) throw error;
+      }
+      const topics = await this.#context.catalogue.refresh();
+      const batch = batchOf(
+        placed.map(({ send }) => send),
+        topics,
+        () => undefined,
+      );
+      const anewAt = new Map(batch.placed.map((entry) => [entry.at, entry]));
+      current = new Map(placed.flatMap((entry, at) => (anewAt.has(at) ? [[entry, anewAt.get(at) as Placed]] : [])));
+      refused = new Map(
+        placed.flatMap((entry, at) =>
+          batch.results[at] === undefined ? [] : [[entry, batch.results[at] as SendResult]],
+        ),
+      );
+    }
+  }
+
+  #tell(placed: readonly Placed[]): void {
+    const arrivals: Arrivals = placed.flatMap((entry) =>
+      entry.placement.kind === 'dead'
+        ? []
+        : groupsOf(entry).map(({ id }) => ({ box: id, inMs: Math.max(0, entry.send.delayMs) })),
+    );
+    tellArrivals(this.#context.wakes, arrivals);
+  }
+}
+
+/** Those that have an idempotency key, and what must not overtake them or be overtaken: what has the same key of a line. */
+function byKeys(all: readonly Placed[]): { readonly plain: readonly Placed[]; readonly keyed: readonly Placed[] } {
+  const lineOf = ({ send: { message } }: Placed): string | null =>
+    message.key === null ? null : `${message.topic}\0${message.key}`;
+  const withKey = all.filter(({ send }) => send.dedup !== null);
+  if (withKey.length === 0) return { plain: all, keyed: [] };
+  const lines = new Set(withKey.map(lineOf));
+  const isKeyed = (entry: Placed): boolean => {
+    const line = lineOf(entry);
+    return entry.send.dedup !== null || (line !== null && lines.has(line));
+  };
+  return { plain: all.filter((entry) => !isKeyed(entry)), keyed: all.filter(isKeyed) };
+}

@@ -1,0 +1,95 @@
+import { Refusal } from '../driver.js';
+import type { LinkSource, OwnLink } from './link.js';
+import { again } from './lock-conflict.js';
+
+/** How a piece of work runs on a session: statement by statement, or as one transaction. */
+export type Work<T> = (link: OwnLink) => Promise<T>;
+
+/**
+ * One connection with one job, made when it is first needed and anew when it was lost. Work runs one piece after the other.
+ * What a deadlock or a lock that was not given has undone runs again, up to a bound: of everything else the caller is told.
+ */
+export class Session {
+  readonly #source: LinkSource;
+  readonly #autocommit: boolean;
+  #link: OwnLink | null = null;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+
+  constructor(source: LinkSource, { autocommit }: { readonly autocommit: boolean }) {
+    this.#source = source;
+    this.#autocommit = autocommit;
+  }
+
+  /** Called with each link that is lost without having been asked to end. */
+  onLost: (cause: unknown) => void = () => {};
+
+  get idle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** Work whose statements each stand for themselves: on a session with autocommit. */
+  run<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(async () => again(async () => work(await this.#linked())));
+  }
+
+  /** Work that happens as a whole or not at all. Runs again from its beginning after a deadlock. */
+  transact<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(async () =>
+      again(async () => {
+        const link = await this.#linked();
+        try {
+          if (this.#autocommit) await link.write('begin');
+          const result = await work(link);
+          await link.write('commit');
+          return result;
+        } catch (error) {
+          // 1205 undoes a statement and leaves the transaction open, with all its locks.
+          if (link.alive) await link.write('rollback').catch((cause: unknown) => link.destroy(cause));
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** Ends the connection; what comes afterwards is refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#tail.catch(() => {});
+    await this.#link?.end();
+    this.#link = null;
+  }
+
+  /** Ends it now: what is under way rejects. */
+  destroy(cause: unknown): void {
+    this.#closed = true;
+    this.#link?.destroy(cause);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const mine = this.#tail.then(work).finally(() => {
+      this.#waiting--;
+    });
+    this.#tail = mine.catch(() => {});
+    return mine;
+  }
+
+  async #linked(): Promise<OwnLink> {
+    if (this.#link?.alive) return this.#link;
+    if (this.#closed) throw closed();
+    const link = await this.#source.connect(this.#autocommit);
+    if (this.#closed) {
+      link.destroy(closed());
+      throw closed();
+    }
+    link.onLost = (cause) => this.onLost(cause);
+    this.#link = link;
+    return link;
+  }
+}
+
+function closed(): Refusal {
+  return new Refusal('closed', 'the mysql driver is closed', 'make another one');
+}

@@ -1,0 +1,146 @@
+import { messageColumns } from './message-row.js';
+import { now } from './sql-values.js';
+import type { Tables } from './tables.js';
+
+const message = messageColumns.join(', ');
+const placeholders = messageColumns.map(() => '?').join(', ');
+
+/** Every statement on the way of a message, with `?` for what is bound. EXPLAIN of each is a test: the index `service`, no filesort. */
+export type Statements = ReturnType<typeof statementsOn>;
+
+/** `in (?)` takes a list, `values ?` a list of rows. */
+export function statementsOn({ topics, groups, messages, letters, keys }: Tables) {
+  const served = `${messages} force index (service)`;
+  return {
+    // — publishing —
+
+    /** One row, unless the topic's groups have changed since the publisher looked: then none. `visible_after`: now, or 0 in the line. */
+    insertGuarded: `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message})
+      select ?, ?, if(?, 0, ${now} + ?), ${now} + ?, ?, ${placeholders}
+      from ${topics}
+      where id = ? and version = ?`,
+
+    /** Any number of rows; their last values are those of `insertRow`. */
+    insertRows: `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message}) values `,
+    insertRow: `(?, ?, if(?, 0, ${now} + ?), ${now} + ?, ?, ${placeholders})`,
+
+    versions: `select id, version from ${topics} where id in (?)`,
+    /** In a caller's transaction, whose snapshot may be old: the newest, and they stay so until it ends. */
+    versionsLocked: `select id, version from ${topics} where id in (?) lock in share mode`,
+
+    insertLetters: `insert into ${letters} (box, topic, group_name, buried_at, expires_at, death, ${message}) values `,
+    insertLetter: `(?, ?, ?, ${now}, ${now} + ?, ?, ${placeholders})`,
+
+    /** What was stored by a call whose answer never came. The line has no time in its index: its latest rows are looked at. */
+    storedWithNonce: `(select nonce from ${served} where box in (?) and stage = 0 and visible_after >= ${now} - ? and nonce in (?))
+      union all
+      (select nonce from ${served} where box in (?) and stage in (1, 3) and nonce in (?))
+      union all
+      (select nonce from (
+        select nonce from ${messages} order by id desc limit 20000
+      ) latest where nonce in (?))`,
+
+    // — idempotency keys —
+
+    expireKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?) and expires_at <= ${now}`,
+    useKeys: `insert ignore into ${keys} (topic_id, idempotency_key, message_id, nonce, expires_at) values `,
+    useKey: `(?, ?, ?, ?, ${now} + ?)`,
+    usersOfKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
+      where (topic_id, idempotency_key) in (?)
+      lock in share mode`,
+    freeKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?)`,
+    forgetOldKeys: `delete from ${keys} where expires_at <= ${now} order by expires_at limit 500`,
+    forgetOldLetters: `delete from ${letters} where expires_at <= ${now} order by expires_at limit 500`,
+
+    // — claiming —
+
+    /** What is due, in the order of becoming so; rows that another process is just claiming are skipped. Nothing of a group that is gone. */
+    claimWaiting: `select id, handouts, ${message}
+      from ${served}
+      where box = ? and stage = 0 and visible_after <= ${now}
+        and exists (select 1 from ${groups} where id = ?)
+      order by visible_after, id
+      limit ?
+      for update skip locked`,
+
+    /** Claims of an ordered group come one after the other; publishers never touch this row. None: the group is gone. */
+    lockGroup: `select id from ${groups} where id = ? for update`,
+
+    /** All that the choice depends on, in one snapshot: who is in hand (and whether for too long), what is due, and the head of the line. */
+    lookAtLine: `(select stage, id, key_hash, visible_after as at_ms, visible_after <= ${now} as late
+        from ${served}
+        where box = ? and stage in (1, 3))
+      union all
+      (select stage, id, key_hash, visible_after, 0 from ${served}
+        where box = ? and stage = 0 and visible_after <= ${now}
+        order by visible_after, id
+        limit ?)
+      union all
+      (select stage, id, key_hash, due_at, 0 from ${served}
+        where box = ? and stage = 2 and visible_after = 0 and id > ?
+        order by id
+        limit ?)`,
+
+    /** Further down the line, from the index alone: 100 000 rows of a slow key take 22 ms (MariaDB), 60 (MySQL). */
+    lookFurther: `select id, key_hash, 0 as at_ms
+      from ${served}
+      where box = ? and stage = 2 and visible_after = 0 and id > ?
+      order by id
+      limit ?`,
+    /** The same with times, for when something that is due has to find its place. */
+    lookFurtherWithTimes: `select id, key_hash, due_at as at_ms
+      from ${served}
+      where box = ? and stage = 2 and visible_after = 0 and id > ?
+      order by id
+      limit ?`,
+
+    take: `update ${messages}
+      set stage = stage + 1, visible_after = ${now} + ?, claim_token = ?, handouts = handouts + 1
+      where id in (?) and stage in (0, 2)`,
+    bodies: `select id, handouts, ${message} from ${messages} where id in (?)`,
+
+    // — giving back; `stage - 1` is where it was, `due_at` its old place —
+
+    /** `?`: how many hand-outs are not to count. (`stage` is read before it is written: not every server reads the old value afterwards.) */
+    giveBack: `update ${messages}
+      set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0, handouts = handouts - ?
+      where `,
+    expire: `update ${served}
+      set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0
+      where box = ? and stage in (1, 3) and visible_after <= ${now}`,
+    /** What one claim has, of which nobody knows: its answer was lost. */
+    forsakeClaim: `update ${served}
+      set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0, handouts = handouts - 1
+      where box = ? and stage in (1, 3) and claim_token = ?`,
+    /** What a holder's claims have, in the groups that are named. */
+    freeHolder: `update ${served}
+      set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0
+      where box in (?) and stage in (1, 3) and claim_token between ? and ?`,
+
+    // — settling; `held(…)` completes the where clauses —
+
+    ack: `delete from ${messages} where `,
+    live: `select id from ${messages} where `,
+    forUpdate: ' for update',
+    deleteRows: `delete from ${messages} where id in (?)`,
+    extend: `update ${messages} set visible_after = ${now} + ? where `,
+    /** It leaves its place, also in a line: it comes back by its time. The derived table has a row for each. */
+    release: (rows: number) => `update ${messages} m
+      join (${Array.from({ length: rows }, (_, index) => (index === 0 ? 'select ? as id, ? as delay_ms, ? as attempt, ? as postpones, ? as first_failed_at' : 'select ?, ?, ?, ?, ?')).join(' union all ')}) r
+        on r.id = m.id
+      set m.stage = 0, m.visible_after = ${now} + r.delay_ms, m.due_at = ${now} + r.delay_ms, m.claim_token = 0, m.handouts = 0,
+        m.attempt = r.attempt, m.postpones = r.postpones, m.first_failed_at = r.first_failed_at`,
+  };
+}
+
+/** Names the rows and, for each, the claim that it must still belong to; a lease that is over is no claim. */
+export function held(claims: ReadonlyMap<number, readonly number[]>): {
+  readonly sql: string;
+  readonly values: readonly (number | readonly number[])[];
+} {
+  const each = [...claims].map(() => '(claim_token = ? and id in (?))');
+  return {
+    sql: `(${each.join(' or ')}) and visible_after > ${now}`,
+    values: [...claims].flat(),
+  };
+}

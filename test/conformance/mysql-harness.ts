@@ -1,0 +1,149 @@
+import { Kysely, MysqlDialect } from 'kysely';
+import { createPool } from 'mysql2';
+import { createConnection } from 'mysql2/promise';
+import { type Clock, type Driver, systemClock } from 'signalbox';
+import type { Harness, HarnessTransaction } from 'signalbox/conformance';
+import { mysql } from 'signalbox/mysql';
+import { MortalSockets } from './mortal-sockets.js';
+
+export interface MysqlHarnessOptions {
+  /** A database that is this harness's alone. */
+  readonly url: string;
+  readonly version: string;
+  /** Ends the server as `kill -9` does and starts it again; left out where it is not ours to end. */
+  readonly restart?: (() => Promise<void>) | undefined;
+  /** Puts something around each client: a mutant. */
+  readonly wrap?: (driver: Driver) => Driver;
+  readonly leaseMs?: number;
+  /** How the application's own transactions are begun. */
+  readonly transactions?: 'mysql2' | 'kysely';
+  readonly timeFactor?: number;
+}
+
+/** The MySQL driver on a real server. */
+export function mysqlHarness(options: MysqlHarnessOptions): Harness {
+  const { url, version, restart, wrap = (driver) => driver, leaseMs = 2_000, transactions = 'mysql2' } = options;
+  const { hostname: host, port, username, password, pathname } = new URL(url);
+  const connection = {
+    host,
+    port: Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+  };
+  const socketsOf = new WeakMap<Driver, MortalSockets>();
+
+  const client = (): Driver => {
+    const sockets = new MortalSockets();
+    const stream = (): unknown => sockets.open(connection.host, connection.port);
+    const driver = mortal(wrap(mysql({ connection: { ...connection, stream }, leaseMs })), sockets);
+    socketsOf.set(driver, sockets);
+    return driver;
+  };
+  /** The process has the wrong time of day; the database, which keeps the time of all, does not. */
+  const clientWithWrongClock = (offsetMs: number): Driver => {
+    const wrong: Clock = {
+      now: () => systemClock.now() + offsetMs,
+      schedule: (callback, delayMs) => systemClock.schedule(callback, delayMs),
+    };
+    return new Proxy(client(), { get: (driver, name) => (name === 'clock' ? wrong : bound(driver, name)) });
+  };
+
+  const once = async <T>(use: (link: Awaited<ReturnType<typeof createConnection>>) => Promise<T>): Promise<T> => {
+    const link = await createConnection(connection);
+    try {
+      return await use(link);
+    } finally {
+      await link.end();
+    }
+  };
+
+  return {
+    backend: 'mysql',
+    version,
+    time: { kind: 'real', timeFactor: options.timeFactor ?? 1 },
+    client,
+    clientWithWrongClock,
+    cutConnections: (driver) => socketsOf.get(driver)?.cut(),
+    killSubscriber: (driver) => socketsOf.get(driver)?.kill(),
+    restartBackend: restart,
+    beginTransaction: () =>
+      transactions === 'kysely' ? kyselyTransaction(connection) : mysql2Transaction(() => createConnection(connection)),
+    // What docs/mysql.md calls a foreign message: a group and a body, all else as the table has it.
+    sendForeign: ({ topic, routingKey, body }) =>
+      once(async (link) => {
+        await link.query(
+          `insert into signalbox_messages (box, routing_key, body)
+           select g.id, ?, ? from signalbox_groups g join signalbox_topics t on t.id = g.topic_id
+           where t.name = ?`,
+          [routingKey === null ? null : Buffer.from(routingKey), Buffer.from(body), Buffer.from(topic)],
+        );
+      }),
+    backendNow: () =>
+      once(async (link) => {
+        const [rows] = await link.query('select unix_timestamp(now(6)) * 1000 as now_ms');
+        return Number((rows as { now_ms: unknown }[])[0]?.now_ms);
+      }),
+  };
+}
+
+/** A client of which nothing is heard any more once its process was killed. */
+function mortal(driver: Driver, sockets: MortalSockets): Driver {
+  const silenced = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (inner, name) => {
+        const value = bound(inner, name);
+        if (typeof value === 'object' && value !== null && (name === 'admin' || name === 'lease'))
+          return silenced(value);
+        if (typeof value !== 'function' || ['classify', 'health'].includes(String(name))) return value;
+        return (...args: unknown[]) => {
+          // The process that was killed frees what it had; so does its stand-in, when the suite clears up.
+          if (sockets.killed && name === 'close') return value(...args);
+          if (sockets.killed) return new Promise(() => {});
+          const answer: unknown = value(...args);
+          if (!(answer instanceof Promise)) return answer;
+          const heard = (result: unknown): unknown => {
+            if (sockets.killed) return new Promise(() => {});
+            return name === 'subscribe' ? silenced(result as object) : result;
+          };
+          return answer.then(heard, (error: unknown) =>
+            sockets.killed ? new Promise(() => {}) : Promise.reject(error),
+          );
+        };
+      },
+    });
+  return silenced(driver);
+}
+
+function bound(target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name, target);
+  return typeof value === 'function' ? value.bind(target) : value;
+}
+
+async function mysql2Transaction(connect: () => ReturnType<typeof createConnection>): Promise<HarnessTransaction> {
+  const link = await connect();
+  await link.beginTransaction();
+  let open = true;
+  const end = async (how: 'commit' | 'rollback'): Promise<void> => {
+    if (!open) return;
+    open = false;
+    await link[how]();
+    await link.end();
+  };
+  return { handle: link, commit: () => end('commit'), rollback: () => end('rollback') };
+}
+
+async function kyselyTransaction(connection: object): Promise<HarnessTransaction> {
+  const db = new Kysely<unknown>({
+    dialect: new MysqlDialect({ pool: createPool({ ...connection, connectionLimit: 1 }) }),
+  });
+  const transaction = await db.startTransaction().execute();
+  let open = true;
+  const end = async (how: 'commit' | 'rollback'): Promise<void> => {
+    if (!open) return;
+    open = false;
+    await transaction[how]().execute();
+    await db.destroy();
+  };
+  return { handle: transaction, commit: () => end('commit'), rollback: () => end('rollback') };
+}
