@@ -83,18 +83,42 @@ export async function sendWithin(
   transaction: unknown,
   signal: AbortSignal | undefined,
 ): Promise<SendAnswer> {
-  if (signal === undefined) return callWithin(context, operation, send, transaction);
-  if (signal.aborted) throw aborted(operation, false);
+  if (signal?.aborted) throw aborted(operation, false);
+  let sent = false;
+  const answer = inLine(transaction, () => {
+    if (signal?.aborted) throw aborted(operation, false);
+    sent = true;
+    return callWithin(context, operation, send, transaction);
+  });
+  if (signal === undefined) return answer;
   let leave = (): void => {};
   const left = new Promise<never>((_, reject) => {
-    leave = () => reject(aborted(operation, true));
+    leave = () => reject(aborted(operation, sent));
     signal.addEventListener('abort', leave, { once: true });
   });
   try {
-    return await Promise.race([callWithin(context, operation, send, transaction), left]);
+    return await Promise.race([answer, left]);
   } finally {
     signal.removeEventListener('abort', leave);
   }
+}
+
+/** When the last call within each transaction has ended. */
+const lines = new WeakMap<object, Promise<unknown>>();
+
+/**
+ * One call after the other within one transaction, whoever makes them: side by side, the statements of several calls
+ * mix, and a batch of one key was stored in another order than it was given.
+ */
+function inLine<T>(transaction: unknown, call: () => Promise<T>): Promise<T> {
+  if (typeof transaction !== 'object' || transaction === null) return call();
+  const before = lines.get(transaction);
+  const answer = before === undefined ? call() : before.then(call);
+  lines.set(
+    transaction,
+    answer.catch(() => {}),
+  );
+  return answer;
 }
 
 async function callWithin(

@@ -1,9 +1,10 @@
-import { defineTopic, openQueue, VirtualClock } from 'signalbox';
+import { defineTopic, openQueue, sleep, VirtualClock } from 'signalbox';
 import { memory, memoryStore } from 'signalbox/memory';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
 const jobs = defineTopic('jobs', { schema: z.string() });
+const ordered = defineTopic('ordered', { schema: z.string(), ordering: 'key' });
 
 describe('a signal within a transaction', () => {
   const clock = new VirtualClock();
@@ -77,5 +78,38 @@ describe('a signal within a transaction', () => {
     transaction.commit();
 
     expect(await queue.admin.depth(jobs)).toMatchObject({ ready: 1 });
+  });
+});
+
+describe('publishes within a transaction', () => {
+  it('reach the driver one after the other, however long each takes', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore({ clock });
+    const driver = memory({ store });
+    const send = driver.send.bind(driver);
+    let calls = 0;
+    driver.send = async (batch, within) => {
+      await sleep(clock, 100 - 10 * ++calls);
+      return send(batch, within);
+    };
+    await using queue = await openQueue(driver, { topics: [ordered] });
+    const transaction = store.begin();
+    const bodies = ['one', 'two', 'three', 'four'];
+
+    const publishing = [
+      queue.within(transaction).publishBatch(
+        ordered,
+        bodies.slice(0, 3).map((body) => ({ body, key: 'k' })),
+      ),
+      queue.within(transaction).publish(ordered, 'four', { key: 'k' }),
+    ];
+    await clock.advance(400);
+    await Promise.all(publishing);
+    transaction.commit();
+
+    const seen: string[] = [];
+    await queue.consume(ordered, ({ message }) => void seen.push(message.body));
+    await clock.advance(0);
+    expect(seen).toEqual(bodies);
   });
 });
