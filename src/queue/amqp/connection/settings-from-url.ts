@@ -46,9 +46,9 @@ const urlOptions: Readonly<Record<string, (value: string, parts: Part, tls: TlsP
  * refused, and no refusal shows the URL.
  */
 export function settingsFromUrl(url: string, ownNames: readonly string[] = []): UrlSettings {
-  // Not `new URL`: it takes no list of hosts.
+  // Not `new URL`: it takes no list of hosts. No "@" in the options: a "?" in the password would make the rest of it one.
   const [, scheme, user, hosts, vhost, query] =
-    /^(amqps?):\/\/(?:([^/?#]*)@)?([^@/?#]+)(?:\/([^/?#]*))?(?:\?([^#]*))?$/i.exec(url) ?? [];
+    /^(amqps?):\/\/(?:([^/?#]*)@)?([^@/?#]+)(?:\/([^/?#]*))?(?:\?([^@#]*))?$/i.exec(url) ?? [];
   if (scheme === undefined || hosts === undefined) {
     throw invalid(
       'the URL is not "amqp[s]://user:password@host:port/vhost?options"',
