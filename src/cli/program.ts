@@ -4,6 +4,7 @@ import { addConformance } from './commands/conformance.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addEnqueue } from './commands/enqueue.js';
+import { addMigrate } from './commands/migrate.js';
 import { addOrchestrate } from './commands/orchestrate.js';
 import { addTopics } from './commands/topics.js';
 import { exitCodesHelp } from './exit-codes.js';
@@ -38,7 +39,8 @@ export function makeProgram(io: CliIo, exitWith: (code: number) => void): Comman
     .addHelpText('after', '\nExample:\n  $ signalbox demo')
     .addHelpText('afterAll', exitCodesHelp());
   const cli: Cli = { io, exitWith };
-  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters, addConformance]) add(program, cli);
+  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters, addMigrate, addConformance])
+    add(program, cli);
   failAsOneLine(program, 'signalbox', io);
   return program;
 }

@@ -4,12 +4,12 @@ import {
   type BuildStore,
   createOrchestrator,
   jobRequestVersion,
-  memoryBuildStore,
   type OrchestratorTopics,
   orchestratorTopics,
 } from '../orchestrator/index.js';
 import { type Clock, type Logger, type Queue, QueueError, sleep } from '../queue/index.js';
-import { backendOf } from './backend.js';
+import { type Backend, backendOf } from './backend.js';
+import { buildStoreOf } from './build-store-of.js';
 import type { RunnerName } from './flags.js';
 import { publishForeign } from './foreign-publisher.js';
 import type { CliIo } from './io.js';
@@ -46,65 +46,83 @@ const idleCheckMs = 100;
 
 /** An orchestrator from its start to its end: what `demo` and `orchestrate` have in common. */
 export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
-  const { io, jobs, logger, tally, stop, stopWithinMs } = options;
-  const backend = await backendOf(options.url, io);
+  const backend = await backendOf(options.url, options.io);
   const driver = await backend.driver();
-  const clock = driver.clock ?? io.clock;
+  const clock = driver.clock ?? options.io.clock;
   const topics = orchestratorTopics();
   const startedAt = clock.now();
-  const queue = await openQueue(driver, { topics: Object.values(topics), logger, clock });
+  const queue = await openQueue(driver, { topics: Object.values(topics), logger: options.logger, clock });
   try {
-    queue.events.on('dead-lettered', ({ id, topic, group, cause, reason }) =>
-      tally.deadLetters.push({ id, topic, group, cause, reason }),
-    );
-    const store = memoryBuildStore();
-    const orchestrator = createOrchestrator({
-      queue,
-      topics,
-      store,
-      clock,
-      logger,
-      runner: options.runner === 'noop' ? noopRunner() : demonstrationRunner({ clock }),
-      pollDelays: { acceptedMs: options.pollAcceptedMs, runningMs: options.pollRunningMs },
-      buildDeadlineMs: options.buildDeadlineMs,
-      concurrency: options.concurrency,
-      onChange: (build) => tally.see(build),
-    });
+    const store = await buildStoreOf(options.url);
     try {
-      await orchestrator.start();
-      const about = {
-        backend: driver.name,
-        runner: options.runner,
-        topics: Object.values(topics).map(({ name }) => name),
-      };
-      logger.info(about, 'serving job requests');
-      if (jobs !== null) {
-        await publishForeign(jobs.lines, {
-          driver: await backend.driver(),
-          topic: topics.jobs,
-          routingKey: jobRequestVersion,
-          logger,
-          signal: stop,
-          onSent: (count) => {
-            tally.fed = count;
-          },
-        });
-        logger.info({ file: jobs.path, lines: tally.fed }, 'the job requests of the file are on the queue');
-      }
-      await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
-      if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
+      const inHand = await serve(options, { backend, name: driver.name, queue, store, topics, clock });
+      return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };
     } finally {
-      await orchestrator.close({ deadlineMs: stopWithinMs });
+      await store.close();
     }
-    const inHand = await inHandOf(queue, topics);
-    logger.info(
-      { inHand, builds: tally.builds.length, ended: tally.ended, deadLetters: tally.deadLetters.length },
-      'stopped',
-    );
-    return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };
   } finally {
-    await queue.close({ deadlineMs: stopWithinMs });
+    await queue.close({ deadlineMs: options.stopWithinMs });
   }
+}
+
+interface Opened {
+  readonly backend: Backend;
+  readonly name: string;
+  readonly queue: Queue;
+  readonly store: BuildStore;
+  readonly topics: OrchestratorTopics;
+  readonly clock: Clock;
+}
+
+/** Serves until asked to stop, or until nothing is left to do; answers what is in hand then. */
+async function serve(
+  options: RunBuildsOptions,
+  { backend, name, queue, store, topics, clock }: Opened,
+): Promise<number | null> {
+  const { jobs, logger, tally, stop, stopWithinMs } = options;
+  queue.events.on('dead-lettered', ({ id, topic, group, cause, reason }) =>
+    tally.deadLetters.push({ id, topic, group, cause, reason }),
+  );
+  const orchestrator = createOrchestrator({
+    queue,
+    topics,
+    store,
+    clock,
+    logger,
+    runner: options.runner === 'noop' ? noopRunner() : demonstrationRunner({ clock }),
+    pollDelays: { acceptedMs: options.pollAcceptedMs, runningMs: options.pollRunningMs },
+    buildDeadlineMs: options.buildDeadlineMs,
+    concurrency: options.concurrency,
+    onChange: (build) => tally.see(build),
+  });
+  try {
+    await orchestrator.start();
+    const names = Object.values(topics).map((topic) => topic.name);
+    logger.info({ backend: name, runner: options.runner, topics: names }, 'serving job requests');
+    if (jobs !== null) {
+      await publishForeign(jobs.lines, {
+        driver: await backend.driver(),
+        topic: topics.jobs,
+        routingKey: jobRequestVersion,
+        logger,
+        signal: stop,
+        onSent: (count) => {
+          tally.fed = count;
+        },
+      });
+      logger.info({ file: jobs.path, lines: tally.fed }, 'the job requests of the file are on the queue');
+    }
+    await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
+    if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
+  } finally {
+    await orchestrator.close({ deadlineMs: stopWithinMs });
+  }
+  const inHand = await inHandOf(queue, topics);
+  logger.info(
+    { inHand, builds: tally.builds.length, ended: tally.ended, deadLetters: tally.deadLetters.length },
+    'stopped',
+  );
+  return inHand;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { Kysely, MysqlDialect, type MysqlPool, type MysqlPoolConnection, type MysqlQueryResult } from 'kysely';
 import type { PoolConnection } from 'mysql2';
-import { readMysqlUrl } from './mysql-url.js';
+import { readMysqlTablesUrl } from './mysql-url.js';
 
 /** A database as the application has it: a URL, its mysql2 pool (of `mysql2` or `mysql2/promise`), or its Kysely instance. */
 export type MysqlSource =
@@ -38,7 +38,7 @@ export async function mysqlDatabase(source: MysqlSource, options: OwnPoolOptions
 }
 
 async function ownPool(url: string, { connections = 4, statementTimeoutMs }: OwnPoolOptions): Promise<MysqlDatabase> {
-  const { connection } = readMysqlUrl(url);
+  const { connection } = readMysqlTablesUrl(url);
   const { createPool } = await import('mysql2');
   const pool = createPool({ ...connection, connectionLimit: connections, charset: 'utf8mb4', enableKeepAlive: true });
   const opened = new Set<PoolConnection>();

@@ -10,7 +10,9 @@ export function mysqlFailure(operation: string, error: unknown): QueueError {
   if (error instanceof Refusal) {
     return new QueueError(`cannot ${operation} on mysql: ${error.message}; ${error.remedy}`, {
       code: error.code,
+      retryable: error.code === 'unavailable',
       backend: 'mysql',
+      cause: error.cause,
     });
   }
   const { code, retryable, outcomeUnknown } = classifyMysql(error);

@@ -1,4 +1,5 @@
 import { Refusal } from '../queue/driver.js';
+import { tablePrefixFault } from './migration.js';
 
 /** What `mysql://user:pass@host:3306/db?…` says. The password is in `connection` alone. */
 export interface MysqlUrl {
@@ -35,6 +36,38 @@ export function readMysqlUrl(text: string): MysqlUrl {
     },
     options,
   };
+}
+
+/** What the URL of a queue says to those who use its database and no queue; undefined where it does not say. */
+export interface MysqlTablesUrl {
+  readonly connection: MysqlUrl['connection'] & { readonly ssl?: { readonly rejectUnauthorized: true } };
+  readonly tablePrefix: string | undefined;
+  /** Whether tables are made where there are none. */
+  readonly createTables: boolean | undefined;
+}
+
+/** The last two are of the queue alone. */
+const knownOptions: readonly string[] = ['tablePrefix', 'createTables', 'ssl', 'leaseMs', 'connections'];
+
+/** Reads the URL of a queue for what stands beside it in the database: builds, migrations. Throws as `readMysqlUrl` does. */
+export function readMysqlTablesUrl(text: string): MysqlTablesUrl {
+  const { connection, options } = readMysqlUrl(text);
+  const unknown = [...options.keys()].find((name) => !knownOptions.includes(name));
+  if (unknown !== undefined) {
+    throw new Refusal('invalid', `the URL has an unknown option "${unknown}"`, `there are ${knownOptions.join(', ')}`);
+  }
+  const tablePrefix = options.get('tablePrefix');
+  const fault = tablePrefix === undefined ? null : tablePrefixFault(tablePrefix);
+  if (fault !== null) throw new Refusal('invalid', `the table prefix "${tablePrefix}" ${fault}`, 'choose another one');
+  const tls = truth(options, 'ssl') === true ? { ssl: { rejectUnauthorized: true } as const } : {};
+  return { connection: { ...connection, ...tls }, tablePrefix, createTables: truth(options, 'createTables') };
+}
+
+function truth(options: ReadonlyMap<string, string>, name: string): boolean | undefined {
+  const value = options.get(name);
+  if (value === undefined) return undefined;
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw new Refusal('invalid', `the option "${name}" of the URL is neither true nor false`, `write ${name}=true`);
 }
 
 function decoded(part: string): string {

@@ -91,13 +91,16 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
       const worker = await withRights(url, 'select, insert, update');
 
       await passesABuild(await mysqlBuildStore({ url: worker, tablePrefix: 'app_' }));
-      await passesABuild(await mysqlBuildStore({ url: worker, tablePrefix: 'app_', migrate: false }));
+      await passesABuild(await mysqlBuildStore({ url: worker, tablePrefix: 'app_', createTables: false }));
     });
   });
 
   describe('the schema', () => {
-    test('that is not there says what to run, where it is only to be checked', async () => {
-      const opening = mysqlBuildStore({ url, migrate: false });
+    test.each([
+      ['option', (at: string) => mysqlBuildStore({ url: at, createTables: false })],
+      ['URL', (at: string) => mysqlBuildStore({ url: `${at}?createTables=false` })],
+    ])('that is not there says what to run, where the %s says that none is made', async (_by, open) => {
+      const opening = open(url);
 
       await expect(opening).rejects.toMatchObject({ code: 'topology-mismatch', retryable: false });
       await expect(opening).rejects.toThrow(
@@ -112,8 +115,8 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
         sql`insert into signalbox_builds_migrations values ('0099-more', '2030-01-01T00:00:00.000Z')`.execute(db),
       );
 
-      for (const migrate of [true, false]) {
-        const opening = mysqlBuildStore({ url, migrate });
+      for (const createTables of [true, false]) {
+        const opening = mysqlBuildStore({ url, createTables });
         await expect(opening).rejects.toMatchObject({ code: 'topology-mismatch' });
         await expect(opening).rejects.toThrow(
           /is newer than this release of signalbox, which does not know "0099-more"/,
@@ -173,6 +176,9 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
     test.each([
       [{ url: 'http://db/builds' }, 'the URL is none of MySQL'],
       [{ url: 'mysql://db/builds', tablePrefix: 'Upper_' }, 'the table prefix "Upper_" has to be'],
+      [{ url: 'mysql://db/builds?tablePrefix=a_', tablePrefix: 'b_' }, 'tablePrefix is given in the URL and beside it'],
+      [{ url: 'mysql://db/builds?createTables=no' }, 'the option "createTables" of the URL is neither true nor false'],
+      [{ url: 'mysql://db/builds?prefix=a_' }, 'the URL has an unknown option "prefix"'],
     ])('of the options is told before anything is connected: %o', async (options, what) => {
       const opening = mysqlBuildStore(options);
 

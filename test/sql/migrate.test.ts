@@ -1,12 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { createConnection } from 'mysql2/promise';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { migrate } from '../../src/sql/migrate.js';
 import type { Migration, MigrationList } from '../../src/sql/migration.js';
 import { migrationsFor } from '../../src/sql/migrations-for.js';
 import { type MysqlDatabase, mysqlDatabase } from '../../src/sql/mysql-database.js';
+import { classifyMysql } from '../../src/sql/mysql-errors.js';
 import { mysqlSchema } from '../../src/sql/mysql-schema.js';
+import { requireSchema } from '../../src/sql/require-schema.js';
 import { schemaStatus } from '../../src/sql/schema-status.js';
 import { describeServers } from '../servers/index.js';
 import { withRights } from './with-rights.js';
@@ -201,6 +203,58 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
     const outcome = await apply(listOf({ '0001': nothing, '0002': nothing, '0003': nothing }));
 
     expect(outcome).toEqual({ kind: 'current', ran: ['0003'] });
+  });
+
+  describe('what is opened on', () => {
+    const require = async (list: MigrationList, create: boolean) =>
+      requireSchema(await database(), list, mysqlSchema, { create, classify: classifyMysql });
+
+    test('a fresh database makes its tables, unless that is not wanted', async () => {
+      const ran: string[] = [];
+      const list = listOf({ '0001': told(ran, 'first') });
+
+      await expect(require(list, false)).rejects.toMatchObject({ name: 'Refusal', code: 'topology-mismatch' });
+      expect(ran).toEqual([]);
+      await require(list, true);
+
+      expect(ran).toEqual(['first']);
+      await require(list, false);
+    });
+
+    test('tables of an older release leaves them to "signalbox migrate"', async () => {
+      const ran: string[] = [];
+      await apply(listOf({ '0001': nothing }));
+
+      const opening = require(listOf({ '0001': nothing, '0002': told(ran, 'second') }), true);
+
+      await expect(opening).rejects.toMatchObject({
+        code: 'topology-mismatch',
+        message: expect.stringContaining('is older than this release of signalbox: it lacks "0002"'),
+        remedy: expect.stringContaining('signalbox migrate --queue URL'),
+      });
+      expect(ran).toEqual([]);
+    });
+
+    test('tables of a newer release refuses them', async () => {
+      await apply(listOf({ '0001': nothing, '0002': nothing }));
+
+      const opening = require(listOf({ '0001': nothing }), true);
+
+      await expect(opening).rejects.toMatchObject({
+        code: 'topology-mismatch',
+        message: expect.stringContaining('is newer than this release of signalbox, which does not know "0002"'),
+      });
+    });
+
+    test('what a step fails on names it and keeps the cause', async () => {
+      const broken = listOf({ '0001': { up: async (db) => void (await sql`create tables x`.execute(db)) } });
+
+      await expect(require(broken, true)).rejects.toMatchObject({
+        code: 'internal',
+        message: expect.stringContaining('its step "0001" failed'),
+        cause: { errno: 1064 },
+      });
+    });
   });
 
   test("an application's own migrator can run the steps, and what it ran is seen", async () => {

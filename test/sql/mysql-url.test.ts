@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Refusal } from '../../src/queue/driver.js';
-import { readMysqlUrl } from '../../src/sql/mysql-url.js';
+import { readMysqlTablesUrl, readMysqlUrl } from '../../src/sql/mysql-url.js';
 
 test('a URL names host, port, user, password, database and options', () => {
   const { connection, options } = readMysqlUrl(
@@ -41,4 +41,29 @@ test.each([
   expect(read).toThrow(Refusal);
   expect(read).toThrow(what);
   expect(read).not.toThrow(/hunter2/);
+});
+
+test('who uses the tables alone reads their prefix, whether to make them, and TLS, past the options of the queue', () => {
+  expect(readMysqlTablesUrl('mysql://db/b?tablePrefix=q_&createTables=false&ssl=true&leaseMs=1&connections=2')).toEqual(
+    {
+      connection: { host: 'db', port: 3306, user: '', password: '', database: 'b', ssl: { rejectUnauthorized: true } },
+      tablePrefix: 'q_',
+      createTables: false,
+    },
+  );
+  expect(readMysqlTablesUrl('mysql://db/b?ssl=false')).toEqual({
+    connection: { host: 'db', port: 3306, user: '', password: '', database: 'b' },
+    tablePrefix: undefined,
+    createTables: undefined,
+  });
+});
+
+test.each([
+  ['mysql://app:hunter2@db/b?tableprefix=q_', 'has an unknown option "tableprefix"'],
+  ['mysql://app:hunter2@db/b?tablePrefix=Q', 'the table prefix "Q" has to be'],
+  ['mysql://app:hunter2@db/b?createTables=1', '"createTables" of the URL is neither true nor false'],
+  ['mysql://app:hunter2@db/b?ssl=', '"ssl" of the URL is neither true nor false'],
+])('an option that cannot be is refused: %s', (url, what) => {
+  expect(() => readMysqlTablesUrl(url)).toThrow(what);
+  expect(() => readMysqlTablesUrl(url)).not.toThrow(/hunter2/);
 });

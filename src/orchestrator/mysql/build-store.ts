@@ -1,28 +1,28 @@
 import type { Kysely, RawBuilder } from 'kysely';
+import { Refusal } from '../../queue/driver.js';
 import { QueueError } from '../../queue/index.js';
-import { migrate } from '../../sql/migrate.js';
-import { defaultTablePrefix, type MigrationList, tablePrefixFault } from '../../sql/migration.js';
-import { migrationFailure, schemaFailure } from '../../sql/migration-failure.js';
+import { defaultTablePrefix, tablePrefixFault } from '../../sql/migration.js';
 import { type MysqlSource, mysqlDatabase } from '../../sql/mysql-database.js';
 import { classifyMysql } from '../../sql/mysql-errors.js';
 import { mysqlFailure } from '../../sql/mysql-failure.js';
 import { mysqlSchema } from '../../sql/mysql-schema.js';
-import { schemaStatus } from '../../sql/schema-status.js';
+import { readMysqlTablesUrl } from '../../sql/mysql-url.js';
+import { requireSchema } from '../../sql/require-schema.js';
 import type { Build } from '../build.js';
 import { type BuildStore, maxPageSize } from '../build-store.js';
 import { cursorOf, placeOf } from './build-place.js';
 import { buildMigrationList } from './migrations.js';
 import { type BuildRow, buildStatements } from './statements.js';
 
-/** The database, and what its tables are called. Of a URL, everything behind the question mark is left to the queue. */
+/** The database, and how its tables are called and made. Of a URL's own options, those of the queue mean nothing here. */
 export type MysqlBuildStoreOptions = MysqlSource & {
-  /** In front of the table's name. Default: `signalbox_`. */
+  /** In front of the tables' names. Default: what the URL says, or `signalbox_`. */
   readonly tablePrefix?: string | undefined;
   /**
-   * Whether a schema that is missing or older is brought up to date, which takes the right to create tables. False: it is
-   * a `topology-mismatch` that says what to run. Default: true.
+   * Whether tables are made where there are none; tables of an older release are changed by `signalbox migrate` alone. Default:
+   * what the URL says, or true.
    */
-  readonly migrate?: boolean | undefined;
+  readonly createTables?: boolean | undefined;
 };
 
 /** A statement that takes longer met a half-open connection, or somebody's lock. */
@@ -36,38 +36,34 @@ const statementTimeoutMs = 20_000;
  * `outcomeUnknown` may have been a write. A pool or a Kysely instance stays the caller's; `close` ends what a URL opened.
  */
 export async function mysqlBuildStore(options: MysqlBuildStoreOptions): Promise<BuildStore> {
-  const { tablePrefix = defaultTablePrefix } = options;
-  const fault = tablePrefixFault(tablePrefix);
-  if (fault !== null) {
-    throw new QueueError(`cannot open a build store on mysql: the table prefix "${tablePrefix}" ${fault}; correct it`, {
-      code: 'invalid',
-      backend: 'mysql',
-    });
-  }
   try {
-    await prepare(options, buildMigrationList(tablePrefix));
+    const { tablePrefix, createTables } = settingsOf(options);
+    await checkSchema(options, tablePrefix, createTables);
     const { db, close } = await mysqlDatabase(options, { statementTimeoutMs });
     return storeOn(db, tablePrefix, close);
   } catch (error) {
-    throw mysqlFailure(operation, error);
+    throw mysqlFailure('open a build store', error);
   }
 }
 
-const operation = 'open a build store';
+function settingsOf(options: MysqlBuildStoreOptions): { readonly tablePrefix: string; readonly createTables: boolean } {
+  const inUrl =
+    'url' in options ? readMysqlTablesUrl(options.url) : { tablePrefix: undefined, createTables: undefined };
+  for (const name of ['tablePrefix', 'createTables'] as const) {
+    if (options[name] === undefined || inUrl[name] === undefined) continue;
+    throw new Refusal('invalid', `${name} is given in the URL and beside it`, 'leave one of them out');
+  }
+  const tablePrefix = options.tablePrefix ?? inUrl.tablePrefix ?? defaultTablePrefix;
+  const fault = tablePrefixFault(tablePrefix);
+  if (fault !== null) throw new Refusal('invalid', `the table prefix "${tablePrefix}" ${fault}`, 'choose another one');
+  return { tablePrefix, createTables: options.createTables ?? inUrl.createTables ?? true };
+}
 
-/** On connections of its own where there is a URL: a migration may take longer than any other statement may. */
-async function prepare(options: MysqlBuildStoreOptions, list: MigrationList): Promise<void> {
-  const { db, close } = await mysqlDatabase(options, { connections: 1 });
+/** On a connection of its own where there is a URL: a migration may take longer than any other statement may. */
+async function checkSchema(source: MysqlSource, tablePrefix: string, create: boolean): Promise<void> {
+  const { db, close } = await mysqlDatabase(source, { connections: 1 });
   try {
-    const failure =
-      options.migrate === false
-        ? schemaFailure(await schemaStatus(db, list, mysqlSchema), { operation, backend: 'mysql' })
-        : migrationFailure(await migrate(db, list, mysqlSchema), list, {
-            operation,
-            backend: 'mysql',
-            classify: classifyMysql,
-          });
-    if (failure !== null) throw failure;
+    await requireSchema(db, buildMigrationList(tablePrefix), mysqlSchema, { create, classify: classifyMysql });
   } finally {
     await close();
   }

@@ -9,7 +9,7 @@ export function buildMigrationList(tablePrefix: string): MigrationList {
     tablePrefix,
     steps: {
       // A new table: locks nothing.
-      '0001_builds': {
+      '0001-builds': {
         async up(db) {
           await sql`
             create table if not exists ${sql.table(`${tablePrefix}builds`)} (

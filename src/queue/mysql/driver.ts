@@ -1,6 +1,8 @@
 import { createPool } from 'mysql2';
 import { type MysqlDatabase, mysqlDatabase } from '../../sql/mysql-database.js';
 import { classifyMysql } from '../../sql/mysql-errors.js';
+import { mysqlSchema } from '../../sql/mysql-schema.js';
+import { requireSchema } from '../../sql/require-schema.js';
 import {
   type Capabilities,
   type Classification,
@@ -32,7 +34,6 @@ import { migrations } from './migrations/index.js';
 import type { CheckedOptions } from './options.js';
 import { OwnConnections } from './own-link.js';
 import { Prober } from './prober.js';
-import { requireSchema } from './schema.js';
 import { Sending } from './sending.js';
 import { Session } from './session.js';
 import { SessionPool } from './session-pool.js';
@@ -201,7 +202,10 @@ export class MysqlDriver implements Driver {
     const { tablePrefix, createTables } = this.#options;
     const database = await this.#database();
     try {
-      await requireSchema(database, migrations(tablePrefix), createTables);
+      await requireSchema(database.db, migrations(tablePrefix), mysqlSchema, {
+        create: createTables,
+        classify: classifyMysql,
+      });
     } finally {
       await database.close();
     }

@@ -1,0 +1,34 @@
+import { QueueError } from '../queue/index.js';
+import type { SchemaStatus } from '../sql/schema-status.js';
+
+/** The tables that a backend keeps for the queue and for the builds, each a list of migrations. */
+export interface Schemas {
+  /** Name of the driver. */
+  readonly backend: string;
+  /** How each list stands, without changing anything. Rejects with `QueueError`. */
+  statuses(): Promise<readonly SchemaStatus[]>;
+  /** Brings each list up to date, one after the other, and answers by list's name which steps ran. Rejects with `QueueError`. */
+  migrate(): Promise<ReadonlyMap<string, readonly string[]>>;
+  close(): Promise<void>;
+}
+
+/** The schemas behind a URL; nothing is connected yet. Rejects with `unsupported` where a backend has none. */
+export async function schemasOf(url: string): Promise<Schemas> {
+  // Only here: kysely and mysql2 need not be installed for other backends.
+  if (isMysqlUrl(url)) return (await import('./mysql-schemas.js')).mysqlSchemas(url);
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
+  // Not the URL itself: it may hold a password.
+  if (scheme === null) {
+    throw new QueueError('cannot migrate: the URL has no scheme; give one such as mysql://user@host/database', {
+      code: 'invalid',
+    });
+  }
+  throw new QueueError(
+    `cannot migrate: a backend of "${scheme}" has no tables to migrate; leave this step out, or name a mysql: or mariadb: database`,
+    { code: 'unsupported' },
+  );
+}
+
+export function isMysqlUrl(url: string): boolean {
+  return /^(?:mysql|mariadb):/i.test(url);
+}
