@@ -7,10 +7,11 @@ import { isVersion, type ServerFamily } from './server-name.js';
 const run = promisify(execFile);
 
 /** Debian and Ubuntu. MySQL itself is not in Debian's stable releases. */
-const packages: Readonly<Record<ServerFamily, string>> = {
-  mariadb: 'mariadb-server-core',
-  mysql: 'mysql-server-core',
-  rabbitmq: 'rabbitmq-server',
+const packages: Readonly<Record<ServerFamily, readonly [server: string, ...others: string[]]>> = {
+  // Of the client, my_print_defaults, without which no data directory can be made.
+  mariadb: ['mariadb-server-core', 'mariadb-client-core'],
+  mysql: ['mysql-server-core'],
+  rabbitmq: ['rabbitmq-server'],
 };
 
 /** Asked by the packages before they start their service: 101 says that they must not. */
@@ -25,17 +26,18 @@ export function canInstall(): boolean {
 
 /** Installs the distribution's server without starting its service. Rejects with what apt said, or when its version is not the one asked for. */
 export async function install(family: ServerFamily, version: string | null): Promise<void> {
-  console.error(`installing ${packages[family]} with apt …`);
+  const [server] = packages[family];
   updated ??= apt('apt-get', 'update');
   await updated;
-  const candidate = await candidateOf(packages[family]);
+  const candidate = await candidateOf(server);
   if (version !== null && !isVersion(candidate, version)) {
-    throw new Error(`apt has ${packages[family]} ${candidate || 'in no version'}, not ${version}`);
+    throw new Error(`apt has ${server} ${candidate || 'in no version'}, not ${version}`);
   }
+  console.error(`installing ${packages[family].join(' and ')} with apt …`);
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    await apt('apt-get', 'install', '-y', '--no-install-recommends', packages[family]);
+    await apt('apt-get', 'install', '-y', '--no-install-recommends', ...packages[family]);
   } finally {
     if (ours) rmSync(policy, { force: true });
   }

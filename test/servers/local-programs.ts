@@ -15,8 +15,8 @@ export function programIn(root: string, family: ServerFamily): SqlProgram | Rabb
 }
 
 function sqlIn(root: string, family: 'mysql' | 'mariadb'): SqlProgram | null {
-  const name = family === 'mysql' ? 'mysqld' : 'mariadbd';
-  if (whichIn(root, name) === null) return null;
+  const [name, ...others] = family === 'mysql' ? ['mysqld'] : ['mariadbd', 'mariadb-install-db', 'my_print_defaults'];
+  if (name === undefined || [name, ...others].some((program) => whichIn(root, program) === null)) return null;
   // MariaDB's packages call theirs mysqld too.
   const said = printedBy(root, name);
   const version = /Ver (\d+\.\d+\.\d+)/.exec(said)?.[1];
