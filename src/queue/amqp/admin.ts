@@ -1,0 +1,56 @@
+import type { Depth, DriverAdmin } from '../driver.js';
+import type { Catalogue } from './catalogue.js';
+import { groupIn, shapeIn, topologyOf } from './catalogue-content.js';
+import { replyCodeOf } from './connection/index.js';
+import type { Declaring } from './declaring.js';
+import type { Letters } from './letters.js';
+import type { Names } from './names.js';
+import { noGroup, noTopic } from './not-there.js';
+import type { Objects } from './objects.js';
+import type { Repair } from './repair.js';
+
+export interface AdminOptions {
+  readonly names: Names;
+  readonly objects: Objects;
+  readonly catalogue: Catalogue;
+  readonly declaring: Declaring;
+  readonly letters: Letters;
+  readonly repair: Repair;
+}
+
+/** See `DriverAdmin`. Looks into the broker each time. */
+export function adminOf({ names, objects, catalogue, declaring, letters, repair }: AdminOptions): DriverAdmin {
+  async function depth(topicName: string, group: string): Promise<Depth> {
+    const content = await catalogue.refresh();
+    const topic = shapeIn(content, topicName);
+    if (topic === null) throw noTopic(topicName);
+    if (groupIn(content, topicName, group) === null) throw noGroup(topicName, group);
+    const dead = names.dead(topicName, group);
+    const waiting = objects.queuesOf(topic, group).filter((queue) => queue !== dead);
+    const count = async (): Promise<Depth> => ({
+      ready: await objects.ready(waiting),
+      dead: await objects.ready([dead]),
+      // AMQP tells of no queue how much of it is unacked, how old it is, or for whom it is.
+      delayed: null,
+      inHand: null,
+      oldestAgeMs: null,
+    });
+    try {
+      return await count();
+    } catch (error) {
+      if (replyCodeOf(error) !== 404) throw error;
+      await repair.groups(topicName, [group]);
+      return count();
+    }
+  }
+
+  return {
+    depth,
+    topics: async () => topologyOf(await catalogue.refresh()),
+    addGroup: (topic, group) => declaring.addGroup(topic, group),
+    removeGroup: (topic, group) => declaring.removeGroup(topic, group),
+    letters: (box, page) => letters.list(box, page),
+    redrive: (box, ids) => letters.redrive(box, ids),
+    purge: (box, ids) => letters.purge(box, ids),
+  };
+}

@@ -1,0 +1,167 @@
+import type { Channel, GetMessage } from 'amqplib';
+import { type CatalogueContent, emptyCatalogue, parseCatalogue } from './catalogue-content.js';
+import { type Link, replyCodeOf } from './connection/index.js';
+import type { DurabilityGate } from './durability-gate.js';
+import type { Locks } from './lock.js';
+import type { Names } from './names.js';
+import { keptQueue } from './queue-arguments.js';
+
+/** After so many looks the message is written anew: on 3.10 each look counts as a delivery, and their number is limited. */
+const renewAfterLooks = 10_000;
+
+/**
+ * What is declared in the broker, kept there as one message in a queue: whoever reads or changes it has the lock. A
+ * change is published before the old one is acked, so that a crash leaves two, of which the newer one counts.
+ */
+export class Catalogue {
+  readonly #link: Link;
+  readonly #names: Names;
+  readonly #locks: Locks;
+  readonly #gate: DurabilityGate;
+  #seen: CatalogueContent = emptyCatalogue;
+  #isStale = true;
+  #refreshing: Promise<CatalogueContent> | null = null;
+
+  constructor(link: Link, names: Names, locks: Locks, gate: DurabilityGate) {
+    this.#link = link;
+    this.#names = names;
+    this.#locks = locks;
+    this.#gate = gate;
+  }
+
+  /** As it was when this process last looked. Topics in it are there: they are never removed. */
+  get seen(): CatalogueContent {
+    return this.#seen;
+  }
+
+  /** Somebody has changed it: to be told by whoever listens to `names.changes`. */
+  outdate(): void {
+    this.#isStale = true;
+  }
+
+  /** As it is, as far as this process was told of changes. */
+  async upToDate(): Promise<CatalogueContent> {
+    return this.#isStale ? this.refresh() : this.#seen;
+  }
+
+  /** As it is now, or was after this was called: those who ask while a look has not begun share it. */
+  refresh(): Promise<CatalogueContent> {
+    if (this.#refreshing !== null) return this.#refreshing;
+    const begin = (): void => {
+      if (this.#refreshing === refreshing) this.#refreshing = null;
+      this.#isStale = false;
+    };
+    const refreshing = this.#locks.with(this.#names.catalogue, () => {
+      begin();
+      return this.#look(async ({ content }) => content);
+    });
+    refreshing.catch(() => {
+      begin();
+      this.#isStale = true;
+    });
+    this.#refreshing = refreshing;
+    return refreshing;
+  }
+
+  /**
+   * Changes it: `change` is given what is there, and answers what shall be there; the same object where nothing
+   * changes. `meanwhile`, if given, is done under the lock before the change is written.
+   */
+  change(
+    change: (content: CatalogueContent) => CatalogueContent,
+    meanwhile: (content: CatalogueContent) => Promise<void> = async () => {},
+  ): Promise<CatalogueContent> {
+    return this.#locks.with(this.#names.catalogue, () =>
+      this.#look(async ({ content, exists, rewrite }) => {
+        const changed = change(content);
+        await meanwhile(content);
+        if (changed === content) return content;
+        if (!exists) await this.#declare();
+        return rewrite(changed);
+      }),
+    );
+  }
+
+  async #look(
+    work: (look: {
+      readonly content: CatalogueContent;
+      readonly exists: boolean;
+      readonly rewrite: (content: CatalogueContent) => Promise<CatalogueContent>;
+    }) => Promise<CatalogueContent>,
+  ): Promise<CatalogueContent> {
+    const queue = this.#names.catalogue;
+    let exists = false;
+    try {
+      return await this.#link.withChannel(`read the catalogue "${queue}"`, async (channel) => {
+        const messages = await all(channel, queue);
+        exists = true;
+        const content = newest(messages);
+        let left = messages;
+        const rewrite = async (changed: CatalogueContent): Promise<CatalogueContent> => {
+          const next = { ...changed, version: content.version + 1 };
+          await this.#write(next);
+          for (const message of messages) channel.ack(message);
+          left = [];
+          return next;
+        };
+        let answer = await work({ content, exists: true, rewrite });
+        if (messages.length > 1 || messages.some(isWorn)) answer = left.length === 0 ? answer : await rewrite(content);
+        for (const message of left) channel.nack(message, false, true);
+        return this.#saw(answer);
+      });
+    } catch (error) {
+      if (exists || replyCodeOf(error) !== 404) throw error;
+    }
+    const rewrite = async (changed: CatalogueContent): Promise<CatalogueContent> => {
+      const next = { ...changed, version: 1 };
+      await this.#write(next);
+      return next;
+    };
+    return this.#saw(await work({ content: emptyCatalogue, exists: false, rewrite }));
+  }
+
+  #saw(content: CatalogueContent): CatalogueContent {
+    this.#seen = content;
+    return content;
+  }
+
+  async #declare(): Promise<void> {
+    const queue = this.#names.catalogue;
+    await this.#link.withChannel(`declare "${queue}"`, async (channel) => {
+      await channel.assertExchange(this.#names.changes, 'fanout', { durable: true });
+      await channel.assertQueue(queue, keptQueue('quorum'));
+    });
+    this.#gate.declared([queue]);
+  }
+
+  async #write(content: CatalogueContent): Promise<void> {
+    await this.#link.publish({
+      exchange: '',
+      routingKey: this.#names.catalogue,
+      body: Buffer.from(JSON.stringify(content)),
+      properties: { persistent: true, messageId: `catalogue ${content.version}`, contentType: 'application/json' },
+    });
+    // After it, since who hears of it looks at once; returned where nobody listens.
+    const news = { exchange: this.#names.changes, routingKey: '', body: Buffer.alloc(0), properties: {} };
+    await this.#link.publish(news).catch(() => {});
+  }
+}
+
+async function all(channel: Channel, queue: string): Promise<readonly GetMessage[]> {
+  const messages: GetMessage[] = [];
+  for (;;) {
+    const message = await channel.get(queue, { noAck: false });
+    if (message === false) return messages;
+    messages.push(message);
+  }
+}
+
+function newest(messages: readonly GetMessage[]): CatalogueContent {
+  return messages
+    .map(({ content }) => parseCatalogue(content.toString('utf8')))
+    .reduce((one, other) => (other.version > one.version ? other : one), emptyCatalogue);
+}
+
+function isWorn({ properties }: GetMessage): boolean {
+  return Number(properties.headers?.['x-delivery-count'] ?? 0) > renewAfterLooks;
+}

@@ -1,0 +1,94 @@
+import type { Clock, DriverAdmin, DriverHost, SubscribeOptions } from '../driver.js';
+import { adminOf } from './admin.js';
+import { lanesOf } from './bindings.js';
+import { BrokerTime } from './broker-time.js';
+import { Catalogue } from './catalogue.js';
+import { groupIn, shapeIn } from './catalogue-content.js';
+import { Link } from './connection/index.js';
+import { Declaring } from './declaring.js';
+import { Delays } from './delays.js';
+import { DurabilityGate } from './durability-gate.js';
+import { Letters } from './letters.js';
+import { Locks } from './lock.js';
+import { Mover } from './mover.js';
+import { Names } from './names.js';
+import { noGroup, noTopic } from './not-there.js';
+import { Objects } from './objects.js';
+import type { DriverSettings } from './options.js';
+import { Repair } from './repair.js';
+import { Sending } from './sending.js';
+import { Settling } from './settling.js';
+import { AmqpSubscription } from './subscription.js';
+
+/** Everything that an open driver consists of. */
+export interface Client {
+  readonly link: Link;
+  readonly declaring: Declaring;
+  readonly sending: Sending;
+  readonly admin: DriverAdmin;
+  subscribe(options: SubscribeOptions): Promise<AmqpSubscription>;
+  close(): Promise<void>;
+}
+
+/** Connects, and puts the parts together. Nothing is declared. */
+export async function openClient(settings: DriverSettings, clock: Clock, host: DriverHost): Promise<Client> {
+  const { logger } = host;
+  const closing = new AbortController();
+  const link = new Link(settings.connection, {
+    name: settings.connectionName,
+    logger,
+    emit: (event) => host.emit(event),
+    clock,
+  });
+  await link.open();
+  const names = new Names(settings.prefix);
+  const gate = new DurabilityGate(clock, closing.signal);
+  const locks = new Locks(link, names, clock);
+  const time = new BrokerTime(clock);
+  const { queueType, dueQueueType } = settings;
+  const objects = new Objects({ link, names, gate, queueType, dueQueueType });
+  const catalogue = new Catalogue(link, names, locks, gate);
+  const repair = new Repair({ catalogue, objects, gate, logger });
+  const delays = new Delays({ link, names, objects, catalogue, gate, logger });
+  const sending = new Sending({ link, names, catalogue, delays, repair, gate, time });
+  const settling = new Settling({ link, sending, delays, gate });
+  const declaring = new Declaring({ names, objects, catalogue, gate });
+  const letters = new Letters({ link, names, locks, catalogue, repair, gate, time });
+  const consumer = settings.connectionName.slice(0, 60);
+  const mover = new Mover({ link, names, objects, catalogue, delays, time, clock, logger, consumer });
+  const subscriptions = new Set<AmqpSubscription>();
+
+  /** What was deleted under a consumer is made again, unless it was removed. */
+  async function demandGroup(topic: string, group: string): Promise<void> {
+    if ((await repair.groups(topic, [group])).includes(group)) return;
+    throw shapeIn(catalogue.seen, topic) === null ? noTopic(topic) : noGroup(topic, group);
+  }
+
+  async function subscribe(options: SubscribeOptions): Promise<AmqpSubscription> {
+    const { topic, group } = options;
+    const content = await catalogue.refresh();
+    const shape = shapeIn(content, topic);
+    if (shape === null) throw noTopic(topic);
+    if (groupIn(content, topic, group) === null) throw noGroup(topic, group);
+    mover.start();
+    const subscription = new AmqpSubscription(options, {
+      clock,
+      settling,
+      queues: lanesOf(shape).map((lane) => names.queue(shape, group, lane)),
+      ordered: shape.ordering === 'key',
+      feed: { link, onMissing: () => demandGroup(topic, group) },
+      onClosed: (closed) => subscriptions.delete(closed),
+    });
+    subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await Promise.all([...[...subscriptions].map((each) => each.close()), mover.close(), delays.close()]);
+    await link.close();
+  }
+
+  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair });
+  return { link, declaring, sending, admin, subscribe, close };
+}

@@ -1,0 +1,102 @@
+/** What signalbox writes beside a message, in AMQP headers. Users' header names never begin with this. */
+const prefix = 'x-signalbox-';
+
+export const header = {
+  /** Version of the message format. What has none is a foreign message. */
+  format: `${prefix}format`,
+  publishedAt: `${prefix}published-at`,
+  key: `${prefix}key`,
+  routingKey: `${prefix}routing-key`,
+  lane: `${prefix}lane`,
+  attempt: `${prefix}attempt`,
+  postpones: `${prefix}postpones`,
+  firstFailedAt: `${prefix}first-failed-at`,
+  /** User headers that AMQP or RabbitMQ would misunderstand, as JSON. */
+  headers: `${prefix}headers`,
+
+  /** A delayed message: how long it still waits after this hop, and where it goes then. */
+  restMs: `${prefix}rest-ms`,
+  toExchange: `${prefix}to-exchange`,
+  toRoutingKey: `${prefix}to-routing-key`,
+  topic: `${prefix}topic`,
+  /** The groups it was accepted by, JSON. */
+  groups: `${prefix}groups`,
+
+  /** A letter. */
+  group: `${prefix}group`,
+  letter: `${prefix}letter`,
+  death: `${prefix}death`,
+  buriedAt: `${prefix}buried-at`,
+  expireAfterMs: `${prefix}expire-after-ms`,
+} as const;
+
+export type AmqpHeaders = Readonly<Record<string, unknown>>;
+
+/** What the broker writes, and what must not come along on a copy: on 3.10 it would go on counting. */
+const brokers = /^x-(death|delivery-count|acquired-count|opt-.*|(first|last)-death-.*)$/;
+
+/** Of a hop of a delay or of a box; a copy that goes elsewhere leaves them behind. */
+const ofAHop: ReadonlySet<string> = new Set([
+  header.restMs,
+  header.toExchange,
+  header.toRoutingKey,
+  header.topic,
+  header.groups,
+  header.group,
+  header.letter,
+  header.death,
+  header.buriedAt,
+  header.expireAfterMs,
+]);
+
+/** The headers of a message as whoever sent it wrote them, for a copy of it; ours are kept but for those of a hop. */
+export function headersForCopy(headers: AmqpHeaders): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !brokers.test(name) && !ofAHop.has(name)));
+}
+
+/** Writes the headers of a user. */
+export function encodeHeaders(headers: Readonly<Record<string, string>>, into: Record<string, unknown>): void {
+  let special: [string, string][] | null = null;
+  for (const name in headers) {
+    const value = headers[name] as string;
+    if (isSpecial(name)) special = [...(special ?? []), [name, value]];
+    else into[name] = value;
+  }
+  if (special !== null) into[header.headers] = JSON.stringify(special);
+}
+
+/**
+ * `CC` and `BCC` would route, a broker counts in `x-…`, and AMQP's names have 255 bytes at most. `__proto__` is lost
+ * where a decoder assigns it.
+ */
+function isSpecial(name: string): boolean {
+  return name.length > 60 || /^(x-|b?cc$|__proto__$)/i.test(name);
+}
+
+/** The headers of a user, or of a foreign message, where whatever is no string is written as one. */
+export function decodeHeaders(headers: AmqpHeaders): Record<string, string> {
+  const entries: [string, string][] = [];
+  for (const name in headers) {
+    if (name.startsWith(prefix) || brokers.test(name)) continue;
+    entries.push([name, asText(headers[name])]);
+  }
+  const special = headers[header.headers];
+  if (typeof special === 'string') entries.push(...(JSON.parse(special) as [string, string][]));
+  return Object.fromEntries(entries);
+}
+
+function asText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+export function textOf(headers: AmqpHeaders, name: string): string | null {
+  const value = headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
+export function numberOf(headers: AmqpHeaders, name: string): number | null {
+  const value = headers[name];
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { GetMessage } from 'amqplib';
+import type { Death, Letter } from '../driver.js';
+import { type AmqpHeaders, header, numberOf, textOf } from './headers.js';
+import { decodeMessage, type EncodedMessage } from './message-coding.js';
+
+/** RabbitMQ refuses a longer expiration and closes the channel. What is to be kept longer is not shown any more after its time. */
+const longestExpirationMs = 2 ** 32 - 1;
+
+/** What becomes a letter. `death` is null for a lost one. */
+export interface Burial {
+  readonly topic: string;
+  readonly group: string;
+  readonly death: Death | null;
+  readonly expireAfterMs: number | null;
+  /** On the broker's clock. */
+  readonly buriedAt: number;
+}
+
+export function encodeLetter({ body, properties }: EncodedMessage, burial: Burial): EncodedMessage {
+  const { topic, group, death, expireAfterMs, buriedAt } = burial;
+  const headers: Record<string, unknown> = {
+    ...properties.headers,
+    [header.topic]: topic,
+    [header.group]: group,
+    [header.buriedAt]: buriedAt,
+    [header.letter]: randomUUID(),
+  };
+  if (death !== null) headers[header.death] = JSON.stringify(death);
+  if (expireAfterMs === null) return { body, properties: { ...properties, headers } };
+  headers[header.expireAfterMs] = expireAfterMs;
+  if (expireAfterMs > longestExpirationMs) return { body, properties: { ...properties, headers } };
+  return { body, properties: { ...properties, headers, expiration: String(Math.ceil(expireAfterMs)) } };
+}
+
+/** Where a letter stands among the others of its box, whatever becomes of those: by when it was buried, and its own id. */
+export interface Place {
+  readonly buriedAt: number;
+  readonly letter: string;
+}
+
+export function placeOf({ properties, fields }: GetMessage): Place {
+  const headers: AmqpHeaders = properties.headers ?? {};
+  // What somebody else put into the box has neither, and stands first.
+  return {
+    buriedAt: numberOf(headers, header.buriedAt) ?? 0,
+    letter: textOf(headers, header.letter) ?? `foreign ${String(fields.deliveryTag).padStart(12, '0')}`,
+  };
+}
+
+export function comparePlaces(one: Place, other: Place): number {
+  if (one.buriedAt !== other.buriedAt) return one.buriedAt - other.buriedAt;
+  return one.letter < other.letter ? -1 : one.letter > other.letter ? 1 : 0;
+}
+
+export function isExpired({ properties }: GetMessage, now: number): boolean {
+  const headers: AmqpHeaders = properties.headers ?? {};
+  const expireAfterMs = numberOf(headers, header.expireAfterMs);
+  return expireAfterMs !== null && now >= (numberOf(headers, header.buriedAt) ?? 0) + expireAfterMs;
+}
+
+export function decodeLetter(
+  message: GetMessage,
+  box: { readonly topic: string; readonly group: string } | null,
+): Letter {
+  const headers: AmqpHeaders = message.properties.headers ?? {};
+  const topic = box?.topic ?? textOf(headers, header.topic) ?? '';
+  const death = textOf(headers, header.death);
+  return {
+    message: decodeMessage(topic, message),
+    topic,
+    group: box?.group ?? textOf(headers, header.group) ?? '',
+    death: death === null ? null : (JSON.parse(death) as Death),
+    buriedAt: placeOf(message).buriedAt,
+  };
+}

@@ -1,0 +1,170 @@
+import type { GetMessage } from 'amqplib';
+import { freshCounts, type Letter, type LetterBox, type LetterList, type LetterPage, Refusal } from '../driver.js';
+import type { BrokerTime } from './broker-time.js';
+import type { Catalogue } from './catalogue.js';
+import { groupIn, shapeIn } from './catalogue-content.js';
+import { type ConsumingChannel, classify, type Link, replyCodeOf } from './connection/index.js';
+import type { DurabilityGate } from './durability-gate.js';
+import { comparePlaces, decodeLetter, isExpired, type Place, placeOf } from './letter-coding.js';
+import type { Locks } from './lock.js';
+import { copyOf, laneOf } from './message-coding.js';
+import type { Names } from './names.js';
+import { noGroup, noTopic } from './not-there.js';
+import type { Repair } from './repair.js';
+
+type Ids = readonly string[] | 'all';
+type BoxOf = { readonly topic: string; readonly group: string } | null;
+
+export interface LettersOptions {
+  readonly link: Link;
+  readonly names: Names;
+  readonly locks: Locks;
+  readonly catalogue: Catalogue;
+  readonly repair: Repair;
+  readonly gate: DurabilityGate;
+  readonly time: BrokerTime;
+}
+
+/**
+ * Dead and lost letters, in quorum queues that nobody consumes. AMQP can only take a message out: whoever looks takes all of
+ * them and puts them back, and holds the box's lock meanwhile, since to a second one it would look empty. So each verb
+ * costs as much as the box is long.
+ */
+export class Letters {
+  readonly #options: LettersOptions;
+
+  constructor(options: LettersOptions) {
+    this.#options = options;
+  }
+
+  async list(box: LetterBox, { limit, cursor }: LetterPage): Promise<LetterList> {
+    const after = cursor === null ? null : parseCursor(cursor);
+    const of = await this.#find(box);
+    return this.#withAll(this.#queueOf(box), async (_, messages) => {
+      const rest = after === null ? messages : messages.filter((each) => comparePlaces(placeOf(each), after) > 0);
+      const page = rest.slice(0, limit);
+      const last = page.at(-1);
+      const next = rest.length > limit && last !== undefined ? JSON.stringify(placeOf(last)) : null;
+      return { letters: page.map((each) => decodeLetter(each, of)), next, total: messages.length };
+    });
+  }
+
+  async redrive(box: LetterBox, ids: Ids): Promise<number> {
+    const of = await this.#find(box);
+    return this.#withAll(this.#queueOf(box), async (channel, messages) => {
+      // Written one after the other, so that those of one key stay in order.
+      const moves = await Promise.allSettled(
+        named(messages, ids).map((message) => this.#sendBack(channel, message, decodeLetter(message, of))),
+      );
+      const failed = moves.find((move) => move.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      return moves.filter((move) => move.status === 'fulfilled' && move.value).length;
+    });
+  }
+
+  async purge(box: LetterBox, ids: Ids): Promise<number> {
+    await this.#find(box);
+    return this.#withAll(this.#queueOf(box), async (channel, messages) => {
+      const gone = named(messages, ids);
+      for (const message of gone) channel.raw.ack(message);
+      return gone.length;
+    });
+  }
+
+  /** False where its destination does not exist: it stays. */
+  async #sendBack(channel: ConsumingChannel, message: GetMessage, { topic, group }: Letter): Promise<boolean> {
+    const { link, names, catalogue, repair, gate } = this.#options;
+    const shape = shapeIn(catalogue.seen, topic);
+    if (shape === null || groupIn(catalogue.seen, topic, group) === null) return false;
+    const queue = names.queue(shape, group, laneOf(message) % shape.lanes);
+    const { body, properties } = copyOf(message, freshCounts);
+    const publication = { exchange: '', routingKey: queue, body, properties };
+    try {
+      await link.publish(publication);
+    } catch (error) {
+      if (classify(error).code !== 'unroutable') throw error;
+      if (!(await repair.groups(topic, [group])).includes(group)) return false;
+      await link.publish(publication);
+    }
+    if (!gate.isDurable(queue)) await gate.untilDurable([queue]);
+    channel.raw.ack(message);
+    return true;
+  }
+
+  /** Rejects with a `not-found` refusal. Looks anew, since what was removed elsewhere has no letters. */
+  async #find(box: LetterBox): Promise<BoxOf> {
+    const content = await this.#options.catalogue.refresh();
+    if (box.kind === 'lost') return null;
+    if (shapeIn(content, box.topic) === null) throw noTopic(box.topic);
+    if (groupIn(content, box.topic, box.group) === null) throw noGroup(box.topic, box.group);
+    return { topic: box.topic, group: box.group };
+  }
+
+  #queueOf(box: LetterBox): string {
+    return box.kind === 'lost' ? this.#options.names.lost : this.#options.names.dead(box.topic, box.group);
+  }
+
+  /** All that have not expired, oldest first. What `work` does not ack is back when this resolves. */
+  #withAll<T>(
+    queue: string,
+    work: (channel: ConsumingChannel, messages: readonly GetMessage[]) => Promise<T>,
+  ): Promise<T> {
+    return this.#options.locks.with(queue, async () => {
+      const channel = await this.#options.link.openConsuming({
+        what: `the look into "${queue}"`,
+        prefetch: 0,
+        onDelivery: () => {},
+        onCancelled: () => {},
+        onClosed: () => {},
+      });
+      try {
+        const now = this.#options.time.now();
+        const all = (await getAll(channel, queue)).filter((message) => !isExpired(message, now));
+        const sorted = all.map((message) => ({ message, place: placeOf(message) }));
+        sorted.sort((one, other) => comparePlaces(one.place, other.place));
+        return await work(
+          channel,
+          sorted.map(({ message }) => message),
+        );
+      } finally {
+        // What is not acked goes back in its old order.
+        await channel.close();
+      }
+    });
+  }
+}
+
+/** A box that nobody has declared yet is empty. */
+async function getAll(channel: ConsumingChannel, queue: string): Promise<readonly GetMessage[]> {
+  const messages: GetMessage[] = [];
+  try {
+    for (;;) {
+      const message = await channel.raw.get(queue, { noAck: false });
+      if (message === false) return messages;
+      messages.push(message);
+    }
+  } catch (error) {
+    if (replyCodeOf(error) !== 404) throw error;
+    return [];
+  }
+}
+
+function named(messages: readonly GetMessage[], ids: Ids): readonly GetMessage[] {
+  if (ids === 'all') return messages;
+  const wanted = new Set<unknown>(ids);
+  return messages.filter(({ properties }) => wanted.has(properties.messageId));
+}
+
+function parseCursor(cursor: string): Place {
+  try {
+    const { buriedAt, letter } = JSON.parse(cursor) as Partial<Place>;
+    if (typeof buriedAt === 'number' && typeof letter === 'string') return { buriedAt, letter };
+  } catch {
+    // No JSON: no cursor of ours.
+  }
+  throw new Refusal(
+    'invalid',
+    `"${cursor}" is not a cursor of this list`,
+    'use the "next" of the page before, or null',
+  );
+}

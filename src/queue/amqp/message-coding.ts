@@ -1,0 +1,92 @@
+import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
+import type { Counts, StoredMessage } from '../driver.js';
+import { type AmqpHeaders, decodeHeaders, encodeHeaders, header, headersForCopy, numberOf, textOf } from './headers.js';
+
+type AmqpMessage = ConsumeMessage | GetMessage;
+
+/** What is written of a message, before anything that says where it goes. */
+export interface EncodedMessage {
+  readonly body: Buffer;
+  readonly properties: Options.Publish & { readonly headers: Readonly<Record<string, unknown>> };
+}
+
+export function encodeMessage(message: StoredMessage, lane: number, counts: Counts): EncodedMessage {
+  const { id, key, routingKey, body, publishedAt, format } = message;
+  const headers: Record<string, unknown> = {};
+  encodeHeaders(message.headers, headers);
+  if (format !== null) headers[header.format] = format;
+  if (publishedAt !== null) headers[header.publishedAt] = publishedAt;
+  if (key !== null) headers[header.key] = key;
+  // An absent one and an empty one are the same to an exchange, not to a reader.
+  if (routingKey !== null) headers[header.routingKey] = routingKey;
+  if (lane > 0) headers[header.lane] = lane;
+  writeCounts(counts, headers);
+  return {
+    body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+    properties: { persistent: true, headers, ...(id === null ? {} : { messageId: id }) },
+  };
+}
+
+/** The same message once more, with other counts. Of a foreign one, everything that its sender wrote is kept. */
+export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
+  const headers = headersForCopy(properties.headers ?? {});
+  if (headers[header.format] === undefined && headers[header.routingKey] === undefined && fields.exchange !== '') {
+    headers[header.routingKey] = fields.routingKey;
+  }
+  writeCounts(counts, headers);
+  const { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId } =
+    properties;
+  const given = { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId };
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { body: content, properties: { ...Object.fromEntries(set), persistent: true, headers } };
+}
+
+export function decodeMessage(topic: string, { content, properties, fields }: AmqpMessage): StoredMessage {
+  const headers: AmqpHeaders = properties.headers ?? {};
+  const format = numberOf(headers, header.format);
+  const messageId: unknown = properties.messageId;
+  return {
+    id: typeof messageId === 'string' && messageId !== '' ? messageId : null,
+    topic,
+    key: textOf(headers, header.key),
+    routingKey: textOf(headers, header.routingKey) ?? (format === null ? foreignRoutingKey(fields) : null),
+    headers: decodeHeaders(headers),
+    body: content,
+    publishedAt: numberOf(headers, header.publishedAt),
+    format,
+  };
+}
+
+function foreignRoutingKey({ exchange, routingKey }: AmqpMessage['fields']): string | null {
+  return exchange === '' || routingKey === '' ? null : routingKey;
+}
+
+export function laneOf({ properties }: AmqpMessage): number {
+  return numberOf(properties.headers ?? {}, header.lane) ?? 0;
+}
+
+export function decodeCounts({ properties }: AmqpMessage): Counts {
+  const headers: AmqpHeaders = properties.headers ?? {};
+  return {
+    attempt: numberOf(headers, header.attempt) ?? 1,
+    postpones: numberOf(headers, header.postpones) ?? 0,
+    firstFailedAt: numberOf(headers, header.firstFailedAt),
+  };
+}
+
+/** The counts of ours, never `x-death`: of a copy with these headers, 3.10.8 counts 1, 2, 3 and 4.3.6 counts 1, 1, 1. */
+function writeCounts({ attempt, postpones, firstFailedAt }: Counts, headers: Record<string, unknown>): void {
+  for (const name of [header.attempt, header.postpones, header.firstFailedAt]) delete headers[name];
+  if (attempt !== 1) headers[header.attempt] = attempt;
+  if (postpones !== 0) headers[header.postpones] = postpones;
+  if (firstFailedAt !== null) headers[header.firstFailedAt] = firstFailedAt;
+}
+
+/**
+ * Hand-outs before this one. 4.x counts two things and shows them from the second hand-out on: deliveries that failed,
+ * and all that were given back as well; 3.10 counts all as the former; a classic queue only says whether there was one.
+ */
+export function redeliveriesOf({ properties, fields }: AmqpMessage): number {
+  const headers: AmqpHeaders = properties.headers ?? {};
+  return numberOf(headers, 'x-acquired-count') ?? numberOf(headers, 'x-delivery-count') ?? (fields.redelivered ? 1 : 0);
+}

@@ -1,0 +1,177 @@
+import { type Clock, type Logger, sleep } from '../driver.js';
+import { type BrokerTime, handedOverAt } from './broker-time.js';
+import type { Catalogue } from './catalogue.js';
+import { groupIn } from './catalogue-content.js';
+import { type ConsumingChannel, classify, type Delivery, type KeptConsumer, type Link } from './connection/index.js';
+import { shortestQueueMs } from './delay-parts.js';
+import type { Delays } from './delays.js';
+import { type Destination, type Hop, hopOf } from './destination.js';
+import { encodeLetter } from './letter-coding.js';
+import { copyOf, decodeCounts, type EncodedMessage } from './message-coding.js';
+import type { Names } from './names.js';
+import type { Objects } from './objects.js';
+
+/** What one mover has in hand: what waits its last 100 ms, and what is not confirmed yet. Nothing to do with anybody's prefetch. */
+const moverPrefetch = 1_000;
+
+/** What cannot be delivered now (its queue is full, the broker takes nothing) is tried again after this. */
+const retryAfterMs = 1_000;
+
+export interface MoverOptions {
+  readonly link: Link;
+  readonly names: Names;
+  readonly objects: Objects;
+  readonly catalogue: Catalogue;
+  readonly delays: Delays;
+  readonly time: BrokerTime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Unique, for the broker's tools. */
+  readonly consumer: string;
+}
+
+/**
+ * Delivers what falls due: drains the queue that all delay queues lead to. Every process that consumes has one, and they
+ * compete. A message is acked when it is confirmed where it belongs, so that a mover that dies leaves at most a duplicate.
+ */
+export class Mover {
+  readonly #options: MoverOptions;
+  readonly #closing = new AbortController();
+  #kept: KeptConsumer | null = null;
+
+  constructor(options: MoverOptions) {
+    this.#options = options;
+  }
+
+  /** Called again, nothing happens. */
+  start(): void {
+    if (this.#kept !== null || this.#closing.signal.aborted) return;
+    const { link, names } = this.#options;
+    this.#kept = link.keepConsuming({
+      what: `the mover of queue "${names.due}"`,
+      prefetch: moverPrefetch,
+      setup: (channel) => this.#setUp(channel),
+      onDelivery: (delivery) => this.#take(delivery),
+      // It comes again, to whichever mover.
+      onLost: () => {},
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#kept?.close();
+  }
+
+  async #setUp(channel: ConsumingChannel): Promise<void> {
+    const { link, names, objects, catalogue, time, consumer, logger } = this.#options;
+    await objects.declareBase();
+    await this.#listen(channel);
+    await catalogue.refresh();
+    // Without it, parts of delays that passed while nobody ran are waited for again: late, and nothing worse.
+    await time
+      .probe(link)
+      .catch((error: unknown) => logger.warn({ error }, "the broker's time could not be found out"));
+    await channel.consume(names.due, { consumerTag: `${consumer}.mover` });
+  }
+
+  /** Whoever changes what is declared tells the movers: they must know which groups are gone. */
+  async #listen(channel: ConsumingChannel): Promise<void> {
+    const { names, consumer } = this.#options;
+    const { queue } = await channel.raw.assertQueue('', { exclusive: true, durable: false });
+    await channel.raw.assertExchange(names.changes, 'fanout', { durable: true });
+    await channel.raw.bindQueue(queue, names.changes, '');
+    await channel.consume(queue, { consumerTag: `${consumer}.changes` });
+  }
+
+  #take(delivery: Delivery): void {
+    if (delivery.message.fields.exchange === this.#options.names.changes) {
+      this.#options.catalogue.outdate();
+      delivery.ack();
+    } else {
+      void this.#move(delivery);
+    }
+  }
+
+  async #move(delivery: Delivery): Promise<void> {
+    const { clock, logger } = this.#options;
+    const message = copyOf(delivery.message, decodeCounts(delivery.message));
+    const hop = hopOf(delivery.message.properties.headers ?? {});
+    const leftMs = hop === null ? 0 : this.#leftOf(hop, delivery);
+    const dueAt = clock.now() + leftMs;
+    while (delivery.held && !this.#closing.signal.aborted) {
+      try {
+        if (hop === null) await this.#lose(message, nowhere, ['']);
+        else await this.#goOn(message, hop.destination, dueAt);
+        delivery.ack();
+        return;
+      } catch (error) {
+        if (!delivery.held || this.#closing.signal.aborted) return;
+        const { code } = classify(error);
+        logger.warn({ code, topic: hop?.destination.topic }, 'what fell due could not be delivered; trying again');
+        if (hop !== null && (await this.#putOff(delivery, message, hop.destination))) return;
+        await sleep(clock, retryAfterMs, this.#closing.signal);
+      }
+    }
+  }
+
+  /** Without what has passed since its last queue handed it over, which may have been when no process ran. */
+  #leftOf({ restMs }: Hop, { message }: Delivery): number {
+    const { time } = this.#options;
+    const at = handedOverAt(message.properties.headers ?? {});
+    if (at === null) return restMs;
+    time.saw(at);
+    return Math.max(0, restMs - time.passedSince(at));
+  }
+
+  async #goOn(message: EncodedMessage, destination: Destination, dueAt: number): Promise<void> {
+    const { clock, delays } = this.#options;
+    const leftMs = Math.ceil(dueAt - clock.now());
+    if (leftMs >= shortestQueueMs && delays.fits(leftMs)) return delays.send(message, { restMs: leftMs, destination });
+    if (leftMs > 0) await sleep(clock, leftMs, this.#closing.signal);
+    // Not delivered early: it goes back to where it was, with the channel.
+    if (this.#closing.signal.aborted) throw new Error('the mover is closed');
+    return this.#deliver(message, destination);
+  }
+
+  async #deliver(message: EncodedMessage, destination: Destination): Promise<void> {
+    const { link, catalogue } = this.#options;
+    const { exchange, routingKey, topic, groups } = destination;
+    const { body, properties } = message;
+    try {
+      await link.publish({ exchange, routingKey, body, properties });
+    } catch (error) {
+      const { code } = classify(error);
+      if (code !== 'unroutable' && code !== 'not-found') throw error;
+      return this.#lose(message, destination, groups);
+    }
+    if (exchange === '') return;
+    // The exchange tells of nobody that is missing as long as somebody is there.
+    const content = await catalogue.upToDate();
+    const gone = groups.filter((group) => groupIn(content, topic, group) === null);
+    if (gone.length > 0) await this.#lose(message, destination, gone);
+  }
+
+  /** A letter for each group that does not get it. */
+  async #lose(message: EncodedMessage, { topic }: Destination, groups: readonly string[]): Promise<void> {
+    const { link, names, time } = this.#options;
+    for (const group of groups) {
+      const burial = { topic, group, death: null, expireAfterMs: null, buriedAt: time.now() };
+      const { body, properties } = encodeLetter(message, burial);
+      await link.publish({ exchange: '', routingKey: names.lost, body, properties });
+    }
+  }
+
+  /** Through a queue again, so that what cannot be delivered does not fill this mover's hands. */
+  async #putOff(delivery: Delivery, message: EncodedMessage, destination: Destination): Promise<boolean> {
+    try {
+      await this.#options.delays.send(message, { restMs: retryAfterMs, destination });
+    } catch {
+      return false;
+    }
+    delivery.ack();
+    return true;
+  }
+}
+
+/** Of what somebody else put into our queue. */
+const nowhere: Destination = { exchange: '', routingKey: '', topic: '', groups: [] };

@@ -1,0 +1,30 @@
+import { Refusal } from '../driver.js';
+import { replyCodeOf } from './connection/index.js';
+
+const preconditionFailed = 406;
+
+/** The same text on 3.10 and 4.3; the only place where AMQP says which argument it was. */
+const inequivalent =
+  /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '[^']*': received (.*?) but current is (.*?)["']?$/;
+
+/**
+ * What to reject with where a declaration failed: a `topology-mismatch` refusal that names object, argument and both values
+ * if it exists with other arguments, and otherwise the error itself. What exists is never deleted nor made again.
+ */
+export function demandMatch(error: unknown): unknown {
+  if (replyCodeOf(error) !== preconditionFailed) return error;
+  const [, argument, kind, name, asked, exists] = inequivalent.exec(textOf(error)) ?? [];
+  if (name === undefined) return error;
+  return new Refusal(
+    'topology-mismatch',
+    `${kind} "${name}" exists with ${argument} ${exists}, asked for ${asked}`,
+    'ask for what exists, use another prefix, or delete it when it is empty',
+  );
+}
+
+/** The broker's own words, which amqplib wraps in its own. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const cause: unknown = error.cause;
+  return inequivalent.test(error.message) || cause === undefined ? error.message : textOf(cause);
+}

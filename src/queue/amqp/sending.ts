@@ -1,0 +1,190 @@
+import { matches, Refusal, type Send, type SendResult, type StoredMessage, type Target } from '../driver.js';
+import type { BrokerTime } from './broker-time.js';
+import type { Catalogue } from './catalogue.js';
+import { type CatalogueContent, groupIn, groupsIn, shapeIn } from './catalogue-content.js';
+import { classify, type Link } from './connection/index.js';
+import type { Delays } from './delays.js';
+import type { Destination } from './destination.js';
+import type { DurabilityGate } from './durability-gate.js';
+import { encodeLetter } from './letter-coding.js';
+import { type EncodedMessage, encodeMessage } from './message-coding.js';
+import type { Names, TopicShape } from './names.js';
+import { noGroup, noTopic, unroutable } from './not-there.js';
+import type { Repair } from './repair.js';
+
+export interface SendingOptions {
+  readonly link: Link;
+  readonly names: Names;
+  readonly catalogue: Catalogue;
+  readonly delays: Delays;
+  readonly repair: Repair;
+  readonly gate: DurabilityGate;
+  readonly time: BrokerTime;
+}
+
+/** The usual answer. An exchange tells whether some group took a message, not how many. */
+const stored: SendResult = Object.freeze({ status: 'stored', groups: null });
+const storedInOne: SendResult = Object.freeze({ status: 'stored', groups: 1 });
+
+/** How what is sent gets to where it belongs. */
+export class Sending {
+  readonly #options: SendingOptions;
+
+  constructor(options: SendingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One confirm per entry, all under way at once but for those of one key: the next one of a key is not written before the
+   * one before it was confirmed, since it must not be stored if that one is not.
+   */
+  send(batch: readonly Send[]): Promise<readonly SendResult[]> {
+    const lines = new Map<string, Promise<SendResult>>();
+    return Promise.all(
+      batch.map((send) => {
+        const { topic, key } = send.message;
+        if (key === null) return this.#answer(send);
+        const line = `${topic}\0${key}`;
+        const before = lines.get(line);
+        const result =
+          before === undefined
+            ? this.#answer(send)
+            : before.then(({ status }) => (status === 'failed' ? overtaking(send) : this.#answer(send)));
+        lines.set(line, result);
+        return result;
+      }),
+    );
+  }
+
+  async #answer(send: Send): Promise<SendResult> {
+    try {
+      return await this.#store(send);
+    } catch (error) {
+      return { status: 'failed', error };
+    }
+  }
+
+  async #store(send: Send): Promise<SendResult> {
+    const { target, message } = send;
+    const topic = shapeIn(this.#options.catalogue.seen, message.topic) ?? (await this.#lookUp(message.topic));
+    if (send.lane >= topic.lanes) throw noLane(topic, send.lane);
+    if (target.kind === 'topic') return send.delayMs > 0 ? this.#later(topic, send) : this.#toTopic(topic, send);
+    if (target.kind === 'dead') return this.#bury(topic, send, target);
+    if (send.delayMs > 0) return this.#laterToGroup(topic, send, target.group);
+    const queue = this.#options.names.queue(topic, target.group, send.lane);
+    return this.#toQueue(topic, target.group, queue, encodeMessage(message, send.lane, send.counts));
+  }
+
+  /** Not among those that this process knows: perhaps somebody else has declared it. */
+  async #lookUp(name: string): Promise<TopicShape> {
+    const topic = shapeIn(await this.#options.catalogue.refresh(), name);
+    if (topic === null) throw noTopic(name);
+    return topic;
+  }
+
+  async #toTopic(topic: TopicShape, send: Send): Promise<SendResult> {
+    const { message, lane, counts } = send;
+    const exchange = this.#options.names.exchange(topic, lane);
+    const { body, properties } = encodeMessage(message, lane, counts);
+    const publication = { exchange, routingKey: message.routingKey ?? '', body, properties };
+    const { link } = this.#options;
+    try {
+      await link.publish(publication);
+    } catch (error) {
+      if (!isNowhere(error)) throw error;
+      // Either nobody wants it, or somebody has deleted what was declared.
+      const accepting = await this.#accepting(message, true);
+      if (accepting.length === 0) return unmatched(send);
+      await this.#options.repair.groups(topic.name, accepting);
+      await link.publish(publication);
+    }
+    return stored;
+  }
+
+  async #later(topic: TopicShape, send: Send): Promise<SendResult> {
+    const { message, lane, counts, delayMs } = send;
+    const groups = await this.#accepting(message, false);
+    if (groups.length === 0) return unmatched(send);
+    const exchange = this.#options.names.exchange(topic, lane);
+    const destination: Destination = { exchange, routingKey: message.routingKey ?? '', topic: topic.name, groups };
+    await this.#options.delays.send(encodeMessage(message, lane, counts), { restMs: delayMs, destination });
+    return stored;
+  }
+
+  async #laterToGroup(topic: TopicShape, send: Send, group: string): Promise<SendResult> {
+    const { message, lane, counts, delayMs } = send;
+    const { catalogue, names, delays } = this.#options;
+    if (groupIn(catalogue.seen, topic.name, group) === null && !(await this.#exists(topic.name, group))) {
+      throw noGroup(topic.name, group);
+    }
+    const routingKey = names.queue(topic, group, lane);
+    const destination: Destination = { exchange: '', routingKey, topic: topic.name, groups: [group] };
+    await delays.send(encodeMessage(message, lane, counts), { restMs: delayMs, destination });
+    return storedInOne;
+  }
+
+  async #bury(topic: TopicShape, send: Send, target: Extract<Target, { kind: 'dead' }>): Promise<SendResult> {
+    const { message, lane, counts } = send;
+    const { group, death, expireAfterMs } = target;
+    const { names, time } = this.#options;
+    const burial = { topic: topic.name, group, death, expireAfterMs, buriedAt: time.now() };
+    const letter = encodeLetter(encodeMessage(message, lane, counts), burial);
+    return this.#toQueue(topic, group, names.dead(topic.name, group), letter);
+  }
+
+  async #toQueue(topic: TopicShape, group: string, queue: string, message: EncodedMessage): Promise<SendResult> {
+    const { link, gate, repair } = this.#options;
+    const publication = { exchange: '', routingKey: queue, body: message.body, properties: message.properties };
+    try {
+      await link.publish(publication);
+    } catch (error) {
+      if (!isNowhere(error)) throw error;
+      if (!(await this.#exists(topic.name, group))) throw noGroup(topic.name, group);
+      await repair.groups(topic.name, [group]);
+      await link.publish(publication);
+    }
+    if (!gate.isDurable(queue)) await gate.untilDurable([queue]);
+    return storedInOne;
+  }
+
+  async #exists(topic: string, group: string): Promise<boolean> {
+    return groupIn(await this.#options.catalogue.refresh(), topic, group) !== null;
+  }
+
+  /** The groups that take a message, looked up once more where none of those that are known does. */
+  async #accepting(message: StoredMessage, anew: boolean): Promise<readonly string[]> {
+    const { catalogue } = this.#options;
+    const known = anew ? [] : acceptingIn(catalogue.seen, message);
+    return known.length > 0 ? known : acceptingIn(await catalogue.refresh(), message);
+  }
+}
+
+function acceptingIn(content: CatalogueContent, { topic, routingKey }: StoredMessage): readonly string[] {
+  return Object.entries(groupsIn(content, topic))
+    .filter(([, { patterns }]) => patterns.some((pattern) => matches(pattern, routingKey)))
+    .map(([group]) => group);
+}
+
+/** Returned, or its exchange is missing. */
+function isNowhere(error: unknown): boolean {
+  const { code } = classify(error);
+  return code === 'unroutable' || code === 'not-found';
+}
+
+function unmatched({ message, unmatched }: Send): SendResult {
+  if (unmatched === 'discard') return { status: 'stored', groups: 0 };
+  throw unroutable(message.topic, message.routingKey);
+}
+
+function overtaking({ message: { topic, key } }: Send): SendResult {
+  const subject = `an earlier message of key "${key}" in this batch to topic "${topic}" was not stored`;
+  return { status: 'failed', error: new Refusal('conflict', subject, 'send it again after that one') };
+}
+
+function noLane({ name, lanes }: TopicShape, lane: number): Refusal {
+  return new Refusal(
+    'topology-mismatch',
+    `topic "${name}" exists with lanes ${lanes}, and a message is for lane ${lane}`,
+    'declare the topic as it is, or use a new one',
+  );
+}

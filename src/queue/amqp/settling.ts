@@ -1,0 +1,77 @@
+import type { Send, Settlement, SettleResult } from '../driver.js';
+import { classify, type Link } from './connection/index.js';
+import type { Delays } from './delays.js';
+import type { DurabilityGate } from './durability-gate.js';
+import type { Handed } from './feed.js';
+import { copyOf } from './message-coding.js';
+import type { Sending } from './sending.js';
+
+export interface SettlingOptions {
+  readonly link: Link;
+  readonly sending: Sending;
+  readonly delays: Delays;
+  readonly gate: DurabilityGate;
+}
+
+const done: SettleResult = Object.freeze({ status: 'done' });
+const lost: SettleResult = Object.freeze({ status: 'lost' });
+
+/**
+ * Ends what is in hand. A message is acked on the channel that delivered it, and not before what takes its place is
+ * confirmed: a crash in between leaves it twice, never not at all.
+ */
+export class Settling {
+  readonly #options: SettlingOptions;
+
+  constructor(options: SettlingOptions) {
+    this.#options = options;
+  }
+
+  settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    return Promise.all(batch.map((settlement) => this.#one(settlement)));
+  }
+
+  #one(settlement: Settlement): SettleResult | Promise<SettleResult> {
+    const handed = settlement.receipt as Handed;
+    if (!handed.feed.holds(handed)) return lost;
+    if (settlement.kind === 'give-back') return handed.feed.giveBack(handed).then(answerOf);
+    if (settlement.kind === 'release') return this.#release(handed, settlement);
+    return settlement.outbox.length === 0
+      ? answerOf(handed.feed.ack(handed))
+      : this.#ackWith(handed, settlement.outbox);
+  }
+
+  async #ackWith(handed: Handed, outbox: readonly Send[]): Promise<SettleResult> {
+    const left = outbox.filter(({ nonce }) => !handed.stored.has(nonce));
+    const results = await this.#options.sending.send(left);
+    for (const [index, { nonce }] of left.entries()) {
+      if (results[index]?.status !== 'failed') handed.stored.add(nonce);
+    }
+    const failed = results.find((result) => result.status === 'failed');
+    return failed ?? answerOf(handed.feed.ack(handed));
+  }
+
+  /** A copy takes its place, with other counts. */
+  async #release(handed: Handed, { delayMs, counts }: Extract<Settlement, { kind: 'release' }>): Promise<SettleResult> {
+    const { link, delays, gate } = this.#options;
+    const { queue, topic, group } = handed.feed.source;
+    const copy = copyOf(handed.delivery.message, counts);
+    try {
+      if (delayMs > 0) {
+        const destination = { exchange: '', routingKey: queue, topic, groups: [group] };
+        await delays.send(copy, { restMs: delayMs, destination });
+      } else {
+        await link.publish({ exchange: '', routingKey: queue, body: copy.body, properties: copy.properties });
+        if (!gate.isDurable(queue)) await gate.untilDurable([queue]);
+      }
+    } catch (error) {
+      // Its queue is gone, and what was in it.
+      return classify(error).code === 'unroutable' ? lost : { status: 'failed', error };
+    }
+    return answerOf(handed.feed.ack(handed));
+  }
+}
+
+function answerOf(answer: 'done' | 'lost'): SettleResult {
+  return answer === 'done' ? done : lost;
+}

@@ -1,0 +1,132 @@
+import {
+  type Clock,
+  type DriverSubscription,
+  type Received,
+  Refusal,
+  type Settlement,
+  type SettleResult,
+  type SubscribeOptions,
+  sleep,
+} from '../driver.js';
+import { Feed, type FeedOptions, type Handed } from './feed.js';
+import { decodeCounts, decodeMessage, redeliveriesOf } from './message-coding.js';
+import type { Settling } from './settling.js';
+
+export interface SubscriptionContext {
+  readonly clock: Clock;
+  readonly settling: Settling;
+  /** The queues of the group, one per lane. */
+  readonly queues: readonly string[];
+  readonly ordered: boolean;
+  readonly feed: Pick<FeedOptions, 'link' | 'onMissing'>;
+  readonly onClosed: (subscription: AmqpSubscription) => void;
+}
+
+/** See `DriverSubscription`. The broker pushes; what is pushed waits in feeds until somebody receives. */
+export class AmqpSubscription implements DriverSubscription {
+  /** The channel is the lease. */
+  readonly lease = null;
+  readonly #options: SubscribeOptions;
+  readonly #context: SubscriptionContext;
+  readonly #feeds: readonly Feed[];
+  #wake = new AbortController();
+  #signal: AbortSignal | null = null;
+  #firstFeed = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: SubscribeOptions, context: SubscriptionContext) {
+    const { topic, group, consumer, prefetch, onLost } = options;
+    const { queues, ordered, feed } = context;
+    this.#options = options;
+    this.#context = context;
+    this.#feeds = queues.map(
+      (queue, lane) =>
+        new Feed({
+          ...feed,
+          source: { queue, topic, group },
+          ordered,
+          prefetch: Math.max(1, Math.ceil(prefetch / queues.length)),
+          // What the broker's tools show of who consumes what.
+          consumer: `${consumer} ${topic}/${group}${ordered ? ` ${lane}` : ''}`.slice(0, 80),
+          onReady: () => this.#wake.abort(),
+          onLost,
+        }),
+    );
+  }
+
+  async receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
+    if (this.#closing !== null) {
+      throw new Refusal('closed', `subscription "${this.#options.consumer}" is closed`, 'subscribe again');
+    }
+    this.#signal = signal;
+    const { clock } = this.#context;
+    const untilMs = clock.now() + waitMs;
+    if (!signal.aborted) for (const feed of this.#feeds) feed.start();
+    while (this.#closing === null) {
+      if (signal.aborted) {
+        await this.#stop();
+        return [];
+      }
+      this.#wake = new AbortController();
+      const received = this.#take(max);
+      if (received.length > 0) return received;
+      const trouble = this.#feeds.find((feed) => feed.trouble !== null)?.trouble;
+      if (trouble) throw trouble;
+      const leftMs = untilMs - clock.now();
+      if (leftMs <= 0) return [];
+      await this.#idle(leftMs, signal);
+    }
+    return [];
+  }
+
+  async settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    // Between two calls nobody listens to it: what was pushed since the last one goes back now.
+    if (this.#signal?.aborted) void this.#stop();
+    return this.#context.settling.settle(batch);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    this.#wake.abort();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#feeds.map((feed) => feed.close()));
+    this.#context.onClosed(this);
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.#feeds.map((feed) => feed.stop()));
+  }
+
+  /** Until something comes, the time is up, or somebody ends it. */
+  async #idle(ms: number, signal: AbortSignal): Promise<void> {
+    const wake = this.#wake;
+    const end = (): void => wake.abort();
+    signal.addEventListener('abort', end, { once: true });
+    await sleep(this.#context.clock, ms, wake.signal);
+    signal.removeEventListener('abort', end);
+  }
+
+  /** From each lane in turn, beginning with another one each time. */
+  #take(max: number): readonly Received[] {
+    const handed: Handed[] = [];
+    const { length } = this.#feeds;
+    for (let n = 0; n < length && handed.length < max; n++) {
+      handed.push(...(this.#feeds[(this.#firstFeed + n) % length] as Feed).take(max - handed.length));
+    }
+    this.#firstFeed = (this.#firstFeed + 1) % length;
+    return handed.map((one) => this.#received(one));
+  }
+
+  #received(handed: Handed): Received {
+    const { message } = handed.delivery;
+    return {
+      receipt: handed,
+      message: decodeMessage(this.#options.topic, message),
+      counts: decodeCounts(message),
+      redeliveries: redeliveriesOf(message),
+    };
+  }
+}
