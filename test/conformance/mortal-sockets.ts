@@ -12,15 +12,20 @@ export class MortalSockets {
   /** What mysql2 calls `stream`: makes the socket of a connection. */
   open(host: string, port: number): Socket {
     const socket = connect(port, host);
-    if (this.#killed) socket.destroy(new Error('the process was killed'));
+    if (this.#killed) socket.destroy(reset());
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;
   }
 
+  /** The ports of this machine by which the server tells its connections apart. */
+  get ports(): readonly number[] {
+    return [...this.#sockets].flatMap(({ localPort }) => localPort ?? []);
+  }
+
   /** Ends every connection without a word of the client's protocol. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy(new Error('the connection was cut'));
+    for (const socket of this.#sockets) socket.destroy(reset());
   }
 
   /** As the end of the process does it: no connection is made any more either. */
@@ -28,4 +33,9 @@ export class MortalSockets {
     this.#killed = true;
     this.cut();
   }
+}
+
+/** What Node says when the other side has reset a connection. */
+function reset(): Error {
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104, syscall: 'read' });
 }

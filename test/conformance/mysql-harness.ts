@@ -18,11 +18,17 @@ export interface MysqlHarnessOptions {
   /** How the application's own transactions are begun. */
   readonly transactions?: 'mysql2' | 'kysely';
   readonly timeFactor?: number;
+  /**
+   * Whether the leases of a client hold over a cut, as they do when it is back in time. Default: false. The suite expects that
+   * what was held is lost by a cut; so its leases are ended, as if the connection had been away for longer.
+   */
+  readonly leasesOutliveCuts?: boolean;
 }
 
 /** The MySQL driver on a real server. */
 export function mysqlHarness(options: MysqlHarnessOptions): Harness {
   const { url, version, restart, wrap = (driver) => driver, leaseMs = 2_000, transactions = 'mysql2' } = options;
+  const { leasesOutliveCuts = false } = options;
   const { hostname: host, port, username, password, pathname } = new URL(url);
   const connection = {
     host,
@@ -49,7 +55,7 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
     return new Proxy(client(), { get: (driver, name) => (name === 'clock' ? wrong : bound(driver, name)) });
   };
 
-  const once = async <T>(use: (link: Awaited<ReturnType<typeof createConnection>>) => Promise<T>): Promise<T> => {
+  const once = async <T>(use: (link: Connection) => Promise<T>): Promise<T> => {
     const link = await createConnection(connection);
     try {
       return await use(link);
@@ -64,7 +70,15 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
     time: { kind: 'real', timeFactor: options.timeFactor ?? 1 },
     client,
     clientWithWrongClock,
-    cutConnections: (driver) => socketsOf.get(driver)?.cut(),
+    cutConnections: async (driver) => {
+      const sockets = socketsOf.get(driver);
+      const ports = sockets?.ports ?? [];
+      await once(async (link) => {
+        const holder = leasesOutliveCuts ? null : await holderAt(link, ports);
+        sockets?.cut();
+        if (holder !== null) await endLeases(link, holder);
+      });
+    },
     killSubscriber: (driver) => socketsOf.get(driver)?.kill(),
     restartBackend: restart,
     beginTransaction: () =>
@@ -85,6 +99,27 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
         return Number((rows as { now_ms: unknown }[])[0]?.now_ms);
       }),
   };
+}
+
+type Connection = Awaited<ReturnType<typeof createConnection>>;
+
+/** The holder's id of the client that has connections from these ports: its named lock is held by one of them. Null: it has claimed nothing. */
+async function holderAt(link: Connection, ports: readonly number[]): Promise<number | null> {
+  const [rows] = await link.query(
+    `select h.id, p.host from signalbox_holders h
+     join information_schema.processlist p on p.id = is_used_lock(h.lock_name)`,
+  );
+  const holders = rows as { readonly id: number; readonly host: string }[];
+  return holders.find(({ host }) => ports.includes(Number(host.split(':').pop())))?.id ?? null;
+}
+
+/** What an outage that is longer than the leases comes to. */
+async function endLeases(link: Connection, holder: number): Promise<void> {
+  const first = holder * 2 ** 20;
+  await link.query('update signalbox_messages set visible_after = 1 where claim_token between ? and ?', [
+    first,
+    first + 2 ** 20 - 1,
+  ]);
 }
 
 /** A client of which nothing is heard any more once its process was killed. */

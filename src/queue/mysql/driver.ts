@@ -26,11 +26,12 @@ import { Catalogue, readTopics } from './catalogue.js';
 import { Claimer } from './claimer.js';
 import type { Context } from './context.js';
 import { declareTopology } from './declaring.js';
+import { Holds } from './hold.js';
 import { Housekeeping } from './housekeeping.js';
 import { BorrowedConnections } from './kysely-link.js';
 import { Life } from './life.js';
 import type { Link, LinkSource } from './link.js';
-import { migrations } from './migrations/index.js';
+import { queueMigrationList } from './migrations/index.js';
 import type { CheckedOptions } from './options.js';
 import { OwnConnections } from './own-link.js';
 import { Prober } from './prober.js';
@@ -182,6 +183,7 @@ export class MysqlDriver implements Driver {
       await life.begin();
       return {
         ...{ context, claimer, life },
+        holds: new Holds(),
         settler: new Settler(context),
         sending: new Sending(context),
         prober: new Prober(context, claimer),
@@ -202,7 +204,7 @@ export class MysqlDriver implements Driver {
     const { tablePrefix, createTables } = this.#options;
     const database = await this.#database();
     try {
-      await requireSchema(database.db, migrations(tablePrefix), mysqlSchema, {
+      await requireSchema(database.db, queueMigrationList(tablePrefix), mysqlSchema, {
         create: createTables,
         classify: classifyMysql,
       });

@@ -6,8 +6,8 @@ import type { KnownGroup } from './catalogue.js';
  */
 export class Hold {
   #live = true;
-  /** Its reader is told when it is over. */
   onEnd: () => void = () => {};
+  onLost: () => void = () => {};
 
   constructor(
     readonly id: number,
@@ -23,6 +23,33 @@ export class Hold {
   end(): void {
     this.#live = false;
     this.onEnd();
+  }
+
+  /** It was lost, and its reader does not know it yet. */
+  lose(): void {
+    if (!this.#live) return;
+    this.end();
+    this.onLost();
+  }
+}
+
+/** All that one driver has in hand, by row. */
+export class Holds {
+  readonly #byRow = new Map<number, Hold>();
+
+  /**
+   * Takes a hold in; `onEnd` is called when it is over. A row that was claimed again while an earlier hold of it seemed to
+   * last says that the earlier one was lost, before any extension does: `onLost` of that one is called.
+   */
+  add(hold: Hold, onEnd: () => void, onLost: () => void): void {
+    const before = this.#byRow.get(hold.id);
+    before?.lose();
+    this.#byRow.set(hold.id, hold);
+    hold.onEnd = () => {
+      if (this.#byRow.get(hold.id) === hold) this.#byRow.delete(hold.id);
+      onEnd();
+    };
+    hold.onLost = onLost;
   }
 }
 

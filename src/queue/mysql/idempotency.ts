@@ -34,7 +34,10 @@ export async function takeKeys(
       bytes(entry.send.nonce),
       Math.ceil(dedup.windowMs),
     ]);
-    await link.write(statements.useKeys + fresh.map(() => statements.useKey).join(', '), values);
+    await link.write(
+      statements.useKeys + fresh.map(() => statements.useKey).join(', ') + statements.unlessUsed,
+      values,
+    );
   }
   const after = fresh.length > 0 ? await usersOf(link, statements, names) : before;
   const decided = new Map<Placed, SendResult>();

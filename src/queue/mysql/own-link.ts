@@ -102,7 +102,12 @@ class ConnectionLink implements OwnLink {
       };
       this.#pending.add(fail);
       this.#connection.query(sql, values as unknown[], (error, answer) => {
-        if (error) return fail(error);
+        if (error) {
+          fail(error);
+          // mysql2 tells whoever has a call under way and emits no event besides.
+          if (error.fatal) this.#lose(error);
+          return;
+        }
         clearTimeout(timer);
         this.#pending.delete(fail);
         resolve(answer);

@@ -43,8 +43,10 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
     // — idempotency keys —
 
     expireKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?) and expires_at <= ${now}`,
-    useKeys: `insert ignore into ${keys} (topic_id, idempotency_key, message_id, nonce, expires_at) values `,
+    useKeys: `insert into ${keys} (topic_id, idempotency_key, message_id, nonce, expires_at) values `,
     useKey: `(?, ?, ?, ?, ${now} + ?)`,
+    /** Whoever has a key keeps it. Not `insert ignore`, which also ignores what is too long. */
+    unlessUsed: ' on duplicate key update expires_at = expires_at',
     usersOfKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
       where (topic_id, idempotency_key) in (?)
       lock in share mode`,
@@ -54,8 +56,9 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
 
     // — claiming —
 
-    /** What is due, in the order of becoming so; rows that another process is just claiming are skipped. Nothing of a group that is gone. */
-    claimWaiting: `select id, handouts, ${message}
+    /** What is due, in the order of becoming so, and whether a lease is over, whose row has a place before or among them; rows that another process is just claiming are skipped. Nothing of a group that is gone. */
+    claimWaiting: `select id, handouts, ${message},
+        (select min(visible_after) from ${messages} where box = ? and stage = 1) <= ${now} as has_late
       from ${served}
       where box = ? and stage = 0 and visible_after <= ${now}
         and exists (select 1 from ${groups} where id = ?)

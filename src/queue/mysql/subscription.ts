@@ -12,7 +12,7 @@ import {
 import type { KnownGroup } from './catalogue.js';
 import type { Claimer } from './claimer.js';
 import type { Context } from './context.js';
-import { claimsOf, Hold } from './hold.js';
+import { claimsOf, Hold, type Holds } from './hold.js';
 import type { Waiter } from './intake.js';
 import type { Row } from './link.js';
 import { countsOf, messageOf } from './message-row.js';
@@ -24,6 +24,7 @@ export interface Desk {
   readonly context: Context;
   readonly claimer: Claimer;
   readonly settler: Settler;
+  readonly holds: Holds;
   /** Throws a `closed` refusal unless the driver is open. */
   check(): void;
   closed(subscription: MysqlSubscription): void;
@@ -104,7 +105,11 @@ export class MysqlSubscription implements DriverSubscription {
 
   #received(row: Row, hold: Hold): Received {
     this.#holds.add(hold);
-    hold.onEnd = () => this.#holds.delete(hold);
+    this.#desk.holds.add(
+      hold,
+      () => this.#holds.delete(hold),
+      () => this.#options.onLost([hold]),
+    );
     return {
       receipt: hold,
       message: messageOf(this.#options.topic, row),

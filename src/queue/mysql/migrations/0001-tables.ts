@@ -74,7 +74,7 @@ export async function createTables(db: Kysely<unknown>, prefix: string): Promise
     ) engine = innodb`,
     `create table if not exists ${keys} (
       topic_id int unsigned not null,
-      idempotency_key varbinary(255) not null,
+      idempotency_key varbinary(1024) not null,
       message_id varbinary(255) not null,
       nonce varbinary(64) not null,
       expires_at bigint unsigned not null,

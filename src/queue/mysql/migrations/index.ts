@@ -1,11 +1,9 @@
-import { defaultTablePrefix, type MigrationList } from '../../../sql/migration.js';
+import { defaultTablePrefix, type MigrationList, type Migrations } from '../../../sql/migration.js';
+import { migrationsFor } from '../../../sql/migrations-for.js';
 import { createTables } from './0001-tables.js';
 
-/**
- * The steps that make the queue's tables, for `signalbox migrate` and for an application's own migrator. Steps are
- * only ever added. `tablePrefix` must be the one that the driver is given.
- */
-export function migrations(tablePrefix: string = defaultTablePrefix): MigrationList {
+/** The steps that make the queue's tables. Steps are only ever added. */
+export function queueMigrationList(tablePrefix: string): MigrationList {
   return {
     name: 'queue',
     tablePrefix,
@@ -13,4 +11,13 @@ export function migrations(tablePrefix: string = defaultTablePrefix): MigrationL
       '0001-tables': { up: (db) => createTables(db, tablePrefix) },
     },
   };
+}
+
+/**
+ * The steps for the kysely migrator of an application that brings its whole schema up to date by itself, as in
+ * `{ ...ownMigrations, ...migrations() }`. Otherwise nobody needs them: the driver makes its tables where there are none, and
+ * `signalbox migrate` runs what is missing. `tablePrefix` must be the one that the driver is given.
+ */
+export function migrations(tablePrefix: string = defaultTablePrefix): Migrations {
+  return migrationsFor(queueMigrationList(tablePrefix));
 }
