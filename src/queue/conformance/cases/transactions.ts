@@ -56,14 +56,15 @@ export const transactions: readonly Case[] = [
             topic,
             many(20, (n) => ({ body: n, key: 'k', id: `m${n}` })),
           );
-          await within.publishAfter(topic, 'later', 300, { id: 'later', key: 'other' });
+          const delayMs = 2 * bench.time.ample(150);
+          await within.publishAfter(topic, 'later', delayMs, { id: 'later', key: 'other' });
           await transaction.commit();
 
           assert.deepEqual(
             ids(await bench.drain(queue, topic)),
             many(20, (n) => `m${n}`),
           );
-          await bench.time.pass(300);
+          await bench.time.pass(delayMs);
           assert.deepEqual(ids(await bench.drain(queue, topic)), ['later']);
         },
         'beginTransaction',
