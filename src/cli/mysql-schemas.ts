@@ -1,5 +1,5 @@
 import { buildMigrationList } from '../orchestrator/mysql/migrations.js';
-import { migrations } from '../queue/mysql/migrations/index.js';
+import { queueMigrationList } from '../queue/mysql/migrations/index.js';
 import { migrate } from '../sql/migrate.js';
 import { defaultTablePrefix, type MigrationList } from '../sql/migration.js';
 import { type MysqlDatabase, mysqlDatabase } from '../sql/mysql-database.js';
@@ -19,7 +19,7 @@ export async function mysqlSchemas(url: string): Promise<Schemas> {
   try {
     const { tablePrefix = defaultTablePrefix } = readMysqlTablesUrl(url);
     return schemasIn(await mysqlDatabase({ url }, { connections: 1 }), [
-      migrations(tablePrefix),
+      queueMigrationList(tablePrefix),
       buildMigrationList(tablePrefix),
     ]);
   } catch (error) {
