@@ -1,6 +1,7 @@
 import type { ContainerRuntimeClient } from 'testcontainers';
 import { freePort } from './free-port.js';
 import { firstHandshake } from './handshake.js';
+import { quickDeadLetters } from './rabbit-server.js';
 import type { ServerControl, StartOptions } from './server.js';
 import { familyOf, type ServerFamily, type ServerName } from './server-name.js';
 
@@ -33,7 +34,7 @@ export async function hasDocker(): Promise<boolean> {
 /** testcontainers removes the container when this process is gone, however it ends. */
 export async function startContainer(
   name: ServerName,
-  { settings = {}, advancedConfig }: StartOptions,
+  { settings = {}, advancedConfig = quickDeadLetters }: StartOptions,
 ): Promise<StartedContainer> {
   const { GenericContainer } = await import('testcontainers');
   const family = familyOf(name);
@@ -47,7 +48,7 @@ export async function startContainer(
     const text = lines.map(([key, value]) => `${key} = ${value}\n`).join('');
     container.withCopyContentToContainer([
       { content: text, target: '/etc/rabbitmq/conf.d/90-signalbox.conf' },
-      ...(advancedConfig === undefined ? [] : [{ content: advancedConfig, target: '/etc/rabbitmq/advanced.config' }]),
+      { content: advancedConfig, target: '/etc/rabbitmq/advanced.config' },
     ]);
   } else {
     container.withCommand(lines.map(([key, value]) => `--${key}=${value}`));
