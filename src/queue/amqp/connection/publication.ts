@@ -5,6 +5,9 @@ export interface Publication {
   readonly exchange: string;
   readonly routingKey: string;
   readonly body: Buffer;
-  /** `mandatory` is always added: without it, the broker confirms what it drops for want of a queue. */
+  /**
+   * `mandatory` is always added: without it, the broker confirms what it drops for want of a queue. Whoever sets it
+   * saves a copy of these.
+   */
   readonly properties: Options.Publish;
 }

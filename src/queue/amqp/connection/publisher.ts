@@ -45,9 +45,9 @@ export class Publisher {
     if (this.#closed) return Promise.reject(closed(publication));
     return new Promise((resolve, reject) => {
       const dueAt = this.#options.clock.now() + this.#options.publishDeadlineMs;
-      this.#waiting.add({ publication, dueAt, resolve, reject, returned: null });
+      const entry: Entry = { publication, dueAt, resolve, reject, returned: null };
       if (this.#cancelDeadline === null) this.#watch(dueAt);
-      this.#flush();
+      if (this.#waiting.size > 0 || !this.#write(entry)) this.#waiting.add(entry);
     });
   }
 
@@ -104,11 +104,15 @@ export class Publisher {
   }
 
   #flush(): void {
-    if (this.#blocked !== null) return;
     for (const entry of this.#waiting) {
-      if (!this.#channel?.ready || !this.#channel.write(entry)) return;
+      if (!this.#write(entry)) return;
       this.#waiting.delete(entry);
     }
+  }
+
+  /** False when it cannot be written now. */
+  #write(entry: Entry): boolean {
+    return this.#blocked === null && this.#channel !== null && this.#channel.ready && this.#channel.write(entry);
   }
 
   #watch(dueAt: number): void {

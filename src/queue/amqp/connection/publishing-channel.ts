@@ -54,8 +54,9 @@ export class PublishingChannel {
   /** False when it was not written, because the channel is closing; what cannot be encoded ends here. */
   write(entry: Entry): boolean {
     const { exchange, routingKey, body, properties } = entry.publication;
+    const mandatory = properties.mandatory === true ? properties : { ...properties, mandatory: true };
     try {
-      const more = this.#channel.publish(exchange, routingKey, body, { ...properties, mandatory: true }, (nack) => {
+      const more = this.#channel.publish(exchange, routingKey, body, mandatory, (nack) => {
         if (!this.#inFlight.delete(entry)) return;
         if (nack) entry.reject(nacked(entry));
         else if (entry.returned !== null) entry.reject(unroutable(entry));
