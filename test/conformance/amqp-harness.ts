@@ -1,0 +1,104 @@
+import { connect } from 'amqplib';
+import { type Clock, type Driver, systemClock } from 'signalbox';
+import { type AmqpOptions, amqp } from 'signalbox/amqp';
+import type { Harness } from 'signalbox/conformance';
+import { type TcpProxy, tcpProxy } from '../servers/index.js';
+import { mortal } from './mortal.js';
+
+export interface AmqpHarnessOptions {
+  /** A vhost that is this harness's alone. */
+  readonly url: string;
+  readonly version: string;
+  /** Ends the broker as `kill -9` does and starts it again; left out where it is not ours to end. */
+  readonly restart?: (() => Promise<void>) | undefined;
+  /** Puts something around each client: a mutant. */
+  readonly wrap?: (driver: Driver) => Driver;
+  readonly options?: Omit<AmqpOptions, 'url' | 'clock'>;
+  readonly timeFactor?: number;
+}
+
+/** The RabbitMQ driver on a real broker. Each client has a proxy of its own before it, so that its connections can be cut. */
+export function amqpHarness(given: AmqpHarnessOptions): Harness {
+  const { url, version, restart, wrap = (driver) => driver, options = {}, timeFactor = 1 } = given;
+  const networks = new WeakMap<Driver, Network>();
+
+  const clientAt = async (clock?: Clock): Promise<Driver> => {
+    const network = await Network.before(url);
+    const inner = wrap(amqp({ ...options, url: network.url, ...(clock === undefined ? {} : { clock }) }));
+    const driver = mortal(closingToo(inner, network, clock ?? null), network);
+    networks.set(driver, network);
+    return driver;
+  };
+
+  return {
+    backend: 'amqp',
+    version,
+    time: { kind: 'real', timeFactor },
+    client: () => clientAt(),
+    /** The process has the wrong time of day, the library and the driver alike; the broker has not. */
+    clientWithWrongClock: (offsetMs) =>
+      clientAt({
+        now: () => systemClock.now() + offsetMs,
+        schedule: (callback, delayMs) => systemClock.schedule(callback, delayMs),
+      }),
+    cutConnections: (driver) => networks.get(driver)?.cut(),
+    killSubscriber: (driver) => networks.get(driver)?.kill(),
+    restartBackend: restart,
+    // As any program would that knows the topic's exchange and nothing of us.
+    sendForeign: async ({ topic, routingKey, body }) => {
+      const connection = await connect(url);
+      const channel = await connection.createConfirmChannel();
+      channel.publish(`${options.prefix ?? 'signalbox'}.to.${topic}`, routingKey ?? '', Buffer.from(body));
+      await channel.waitForConfirms();
+      await connection.close();
+    },
+  };
+}
+
+/** What is between one client and the broker. */
+class Network {
+  readonly #proxy: TcpProxy;
+  #killed = false;
+
+  private constructor(proxy: TcpProxy) {
+    this.#proxy = proxy;
+  }
+
+  static async before(url: string): Promise<Network> {
+    return new Network(await tcpProxy(url));
+  }
+
+  get url(): string {
+    return this.#proxy.url();
+  }
+
+  get killed(): boolean {
+    return this.#killed;
+  }
+
+  cut(): void {
+    this.#proxy.cut();
+  }
+
+  /** As the end of the process does it: no connection is made any more either. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    await this.#proxy.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#proxy.close();
+  }
+}
+
+/** The same driver, with its network gone when it is closed, and with the clock of its machine. */
+function closingToo(driver: Driver, network: Network, clock: Clock | null): Driver {
+  return new Proxy(driver, {
+    get: (inner, name) => {
+      if (name === 'clock') return clock;
+      if (name === 'close') return () => inner.close().finally(() => network.close());
+      const value: unknown = Reflect.get(inner, name, inner);
+      return typeof value === 'function' ? value.bind(inner) : value;
+    },
+  });
+}

@@ -1,0 +1,17 @@
+import { registerConformance } from 'signalbox/conformance';
+import { afterAll, describe, test } from 'vitest';
+import { familyOf, startServer, wantedServers } from '../servers/index.js';
+import { amqpHarness } from './amqp-harness.js';
+
+const api = { test, concurrent: test.concurrent, skip: (name: string) => test.skip(name) };
+
+for (const { name } of wantedServers(process.env)) {
+  if (familyOf(name) !== 'rabbitmq') continue;
+  describe(`RabbitMQ: ${name}`, { timeout: 120_000 }, async () => {
+    const server = await startServer(name);
+    afterAll(() => server.stop());
+    const { version, control } = server;
+    const restart = control === null ? undefined : () => control.restart();
+    await registerConformance(api, amqpHarness({ url: await server.freshUrl(), version, restart }));
+  });
+}
