@@ -1,55 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { builtPrograms, main } from './built-program.js';
 
 // The built program in processes of its own: signals, pipes and exit codes as a shell sees them.
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const start = builtPrograms();
 const stuck = fileURLToPath(new URL('stuck-orchestrator.mjs', import.meta.url));
 
 /** Nothing, or what is told every two seconds where a machine is that slow. */
 const progressAlone = /^(\d+ of 44 done after .*\n)*$/;
-
-const { NO_COLOR: _, QUEUE_URL: __, ...env } = process.env;
-const children = new Set<ChildProcess>();
-
-beforeAll(() => {
-  if (!existsSync(main)) throw new Error('there is no dist; run "npm run build", or the tests by "npm test"');
-});
-afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
-  children.clear();
-});
-
-function start(program: string, ...argv: readonly string[]) {
-  const child = spawn(process.execPath, [program, ...argv], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.add(child);
-  const out = { stdout: '', stderr: '' };
-  const listeners = new Set<() => void>();
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      out[name] += text;
-      for (const listen of listeners) listen();
-    });
-  }
-  const ended = new Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, ...out })),
-  );
-  /** Resolves once stderr has the text; rejects when the process ended without. */
-  const told = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const listen = () => {
-        if (!out.stderr.includes(text)) return;
-        listeners.delete(listen);
-        resolve();
-      };
-      listeners.add(listen);
-      void ended.then(({ stderr }) => reject(new Error(`ended without saying "${text}": ${stderr}`)));
-      listen();
-    });
-  return { child, ended, told };
-}
 
 describe('the built program', () => {
   test('runs the demonstration to its end and leaves nothing that keeps the process alive', async () => {

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { NO_COLOR: _, QUEUE_URL: __, ...env } = process.env;
+
+/** `signalbox` as it was built. */
+export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** Starts programs in processes of their own, as a shell sees them. What still runs after a test is killed. Call it at the top of a file. */
+export function builtPrograms() {
+  const children = new Set<ChildProcess>();
+  beforeAll(() => {
+    if (!existsSync(main)) throw new Error('there is no dist; run "npm run build", or the tests by "npm test"');
+  });
+  afterEach(() => {
+    for (const child of children) child.kill('SIGKILL');
+    children.clear();
+  });
+
+  return function start(program: string, ...argv: readonly string[]) {
+    const child = spawn(process.execPath, [program, ...argv], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child);
+    const out = { stdout: '', stderr: '' };
+    const listeners = new Set<() => void>();
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        out[name] += text;
+        for (const listen of listeners) listen();
+      });
+    }
+    const ended = new Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>(
+      (resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...out })),
+    );
+    /** Resolves once stderr has the text; rejects when the process ended without. */
+    const told = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        const listen = () => {
+          if (!out.stderr.includes(text)) return;
+          listeners.delete(listen);
+          resolve();
+        };
+        listeners.add(listen);
+        void ended.then(({ stderr }) => reject(new Error(`ended without saying "${text}": ${stderr}`)));
+        listen();
+      });
+    return { child, ended, told };
+  };
+}
