@@ -25,7 +25,7 @@ export class Bench {
   constructor(harness: Harness, capabilities: Capabilities) {
     this.harness = harness;
     this.capabilities = capabilities;
-    this.time = new Time(harness.time);
+    this.time = new Time(harness.time, capabilities);
   }
 
   /** A name that no other case, and no other run, has used. */
@@ -102,6 +102,14 @@ export function gate(): Gate {
     open = resolve;
   });
   return { opened, open: () => open() };
+}
+
+/** A `receive` to which nothing comes, ended as the driver interface demands. */
+export function untilAborted(signal: AbortSignal): Promise<readonly never[]> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve([]);
+    signal.addEventListener('abort', () => resolve([]), { once: true });
+  });
 }
 
 /** What never happens: a handler that hangs, an answer that was lost. */

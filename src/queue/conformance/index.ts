@@ -17,7 +17,7 @@ export {
 export type { ForeignMessage, Harness, HarnessClock, HarnessTime, HarnessTransaction } from './harness.js';
 export { type ModelFailure, type ModelRun, type ModelRunOptions, modelRun } from './model/index.js';
 export type { NeedName } from './needs.js';
-export { type ConformanceTestApi, registerConformance } from './register.js';
+export { type ConformanceTestApi, type RegisterOptions, registerConformance } from './register.js';
 export { reportAsMarkdown, reportAsText, type Verdict, verdictOf } from './report.js';
 export {
   type CaseResult,

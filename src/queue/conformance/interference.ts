@@ -21,10 +21,10 @@ export interface Interference {
     batch: readonly Send[],
   ) => Promise<readonly SendResult[]>;
   readonly settle?: (
-    next: () => Promise<readonly SettleResult[]>,
+    next: (batch?: readonly Settlement[]) => Promise<readonly SettleResult[]>,
     batch: readonly Settlement[],
   ) => Promise<readonly SettleResult[]>;
-  readonly receive?: (next: () => Promise<readonly Received[]>, max: number) => Promise<readonly Received[]>;
+  readonly receive?: (next: () => Promise<readonly Received[]>, signal: AbortSignal) => Promise<readonly Received[]>;
   readonly extend?: (
     next: () => Promise<readonly ('done' | 'lost')[]>,
     receipts: readonly Receipt[],
@@ -66,9 +66,11 @@ export function interfered(driver: Driver, interference: Interference): Driver {
         receive: (max, waitMs, signal) =>
           receive === undefined
             ? subscription.receive(max, waitMs, signal)
-            : receive(() => subscription.receive(max, waitMs, signal), max),
+            : receive(() => subscription.receive(max, waitMs, signal), signal),
         settle: (batch) =>
-          settle === undefined ? subscription.settle(batch) : settle(() => subscription.settle(batch), batch),
+          settle === undefined
+            ? subscription.settle(batch)
+            : settle((part = batch) => subscription.settle(part), batch),
         close: () => subscription.close(),
       } satisfies DriverSubscription;
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { sleep, systemClock } from '../clock.js';
+import type { Capabilities } from '../driver.js';
 import type { HarnessTime } from './harness.js';
 
 /** How often a condition is looked at where time goes by itself. */
@@ -8,21 +9,30 @@ const lookEveryMs = 20;
 /** How long nothing must come where time goes by itself, before the suite believes that nothing will. */
 const quietMs = 250;
 
+/** How long a delay is made, where time goes by itself, that must not be over before the next few calls are. */
+const ampleMs = 1_500;
+
 /** The suite's only way to wait. A virtual clock is moved from timer to timer; real time is waited for, with a limit. */
 export class Time {
   readonly #time: HarnessTime;
 
-  constructor(time: HarnessTime) {
+  readonly #leaseMs: number;
+
+  constructor(time: HarnessTime, { lease }: Pick<Capabilities, 'lease'> = { lease: null }) {
     this.#time = time;
+    this.#leaseMs = lease?.ms ?? Number.POSITIVE_INFINITY;
   }
 
   get isVirtual(): boolean {
     return this.#time.kind === 'virtual';
   }
 
-  /** Long enough to be sure that nothing comes; nothing at all on a clock that stands still. */
+  /**
+   * Long enough to be sure that nothing comes; nothing at all on a clock that stands still. A part of a lease at most:
+   * cases look several times while something is held.
+   */
   get quietMs(): number {
-    return this.#time.kind === 'virtual' ? 0 : quietMs * this.#time.timeFactor;
+    return this.#time.kind === 'virtual' ? 0 : Math.min(quietMs * this.#time.timeFactor, this.#leaseMs / 8);
   }
 
   /** By how much something may be late that should happen at a certain time. */
@@ -32,6 +42,11 @@ export class Time {
 
   now(): number {
     return this.#time.kind === 'virtual' ? this.#time.clock.now() : systemClock.now();
+  }
+
+  /** A delay that is not over before the next few calls are: as given on a clock that stands still meanwhile. */
+  ample(ms: number): number {
+    return this.#time.kind === 'virtual' ? ms : Math.max(ms, ampleMs * this.#time.timeFactor);
   }
 
   /** Timers that wait, where that can be known. */
@@ -49,14 +64,20 @@ export class Time {
     return this.#time.kind === 'virtual' ? this.#time.clock.advance(ms) : sleep(systemClock, ms);
   }
 
+  /** For who reads until nothing comes any more: whether to go on although nothing came just now. */
+  patience(): Patience {
+    return new Patience(this);
+  }
+
   /** Lets everything settle that can without time: a moment of real time, none of virtual. */
   async settle(): Promise<void> {
     await this.pass(this.quietMs);
     if (this.isVirtual) for (let i = 0; i < 3; i++) await this.pass(0);
   }
 
-  /** Lets time pass until `promise` has settled, and answers as it does. */
+  /** Lets time pass until `promise` has settled, and answers as it does; fails when it does not within `withinMs`. */
   async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    if (this.#time.kind === 'real') return answered(promise, withinMs * this.#time.timeFactor);
     let settled = false;
     const end = (): void => {
       settled = true;
@@ -85,4 +106,40 @@ export class Time {
     const longestMs = Math.max(1, patienceMs / 50);
     return clock.nextDueAt === null ? longestMs : Math.max(0, Math.min(longestMs, clock.nextDueAt - clock.now()));
   }
+}
+
+/** How many times running a look must find nothing, where the backend cannot say how much is there. */
+const looks = 3;
+
+/**
+ * A busy machine pauses longer than `quietMs`, and what came after it would be taken for lost. So a reader that finds
+ * nothing believes it only when the backend has nothing for it either, or, where that cannot be known, when it was so
+ * several times. It gives up after a time: what is ready need not be for this reader.
+ */
+class Patience {
+  readonly #time: Time;
+  readonly #endsAt: number;
+  #nothing = 0;
+
+  constructor(time: Time) {
+    this.#time = time;
+    this.#endsAt = time.now() + 5 * time.lateMs;
+  }
+
+  async lasts(ready: () => Promise<number | null>): Promise<boolean> {
+    if (this.#time.isVirtual || this.#time.now() > this.#endsAt) return false;
+    this.#nothing++;
+    const left = await ready();
+    return left === null ? this.#nothing < looks : left > 0;
+  }
+}
+
+/** Real time is waited for only as long as it takes: a look every 20 ms took longer than most calls. */
+function answered<T>(call: Promise<T>, withinMs: number): Promise<T> {
+  const answer = new AbortController();
+  const late = sleep(systemClock, withinMs, answer.signal).then(() => {
+    throw new Error(`expected that a call settles, and it did not within ${withinMs} ms`);
+  });
+  late.catch(() => {});
+  return Promise.race([call, late]).finally(() => answer.abort());
 }

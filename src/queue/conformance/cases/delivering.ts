@@ -4,7 +4,6 @@ import { type Case, driverCase, promise, queueCase } from '../case.js';
 import type { Driver, Queue } from '../contract.js';
 import { ack, idsOf, release } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
-import { unhurried } from '../unhurried.js';
 
 export const delivering: readonly Case[] = [
   ...promise(
@@ -129,7 +128,7 @@ export const delivering: readonly Case[] = [
       await bench.time.eventually('all have come', async () => {
         await Promise.all(
           readers.map(async (reader) => {
-            const received = await reader.receive(10, bench.time.quietMs, unhurried());
+            const received = await bench.ask(reader, 10);
             seen.push(...idsOf(received));
             await reader.settle(received.map(({ receipt }) => ack(receipt)));
           }),

@@ -5,7 +5,6 @@ import type { Driver, DriverSubscription, Queue, Received } from '../contract.js
 import { laneOf } from '../contract.js';
 import { ack, type DriverBench, giveBack, idsOf, release } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
-import { unhurried } from '../unhurried.js';
 
 export const ordering: readonly Case[] = [
   ...promise(
@@ -94,7 +93,7 @@ export const ordering: readonly Case[] = [
       await bench.time.eventually('all have come in turn', async () => {
         const inHand: { key: string; reader: number; received: Received }[] = [];
         for (const [index, reader] of readers.entries())
-          for (const received of await reader.receive(100, bench.time.quietMs / 5, unhurried()))
+          for (const received of await bench.ask(reader, 100, bench.time.quietMs / 5))
             inHand.push({ key: received.message.key ?? '', reader: index, received });
         for (const { key } of inHand)
           checkHolders(
@@ -208,7 +207,7 @@ export const ordering: readonly Case[] = [
         const head = await headOf(bench, reader, 'm0');
 
         // Longer than draining takes where time goes by itself.
-        const delayMs = 300 + 6 * bench.time.quietMs;
+        const delayMs = 2 * bench.time.ample(150);
         await bench.settleDone(reader, release(head.receipt, delayMs, { attempt: 2 }));
 
         assert.deepEqual(await bench.drain(reader), ['m1', 'm2']);
@@ -220,11 +219,12 @@ export const ordering: readonly Case[] = [
         const topic = bench.topic({ ordering: 'key' });
         const queue = await bench.queue([topic]);
         const seen: string[] = [];
+        const delayMs = bench.time.ample(500);
         await bench.consume(queue, topic, (delivery) => {
           const { message, attempt, postpones } = delivery;
           seen.push(`${message.id} ${attempt} ${postpones}`);
-          if (message.id === 'nacked' && attempt === 1) return delivery.nack(500);
-          if (message.id === 'postponed' && postpones === 0) return delivery.postpone(700);
+          if (message.id === 'nacked' && attempt === 1) return delivery.nack(delayMs);
+          if (message.id === 'postponed' && postpones === 0) return delivery.postpone(delayMs + 200);
           return undefined;
         });
 
@@ -238,7 +238,7 @@ export const ordering: readonly Case[] = [
         const queue = await bench.queue([topic]);
         const { seen } = await bench.consume(queue, topic);
 
-        await queue.publishAfter(topic, null, 400, { id: 'delayed', key: 'k' });
+        await queue.publishAfter(topic, null, bench.time.ample(400), { id: 'delayed', key: 'k' });
         for (const id of ['one', 'two']) await queue.publish(topic, null, { id, key: 'k' });
         await bench.time.eventually('all have come', () => seen.length === 3);
 
@@ -373,7 +373,7 @@ export const ordering: readonly Case[] = [
         const seen: (string | null)[] = [];
         await bench.time.eventually('all have come', async () => {
           for (const reader of [second, third]) {
-            const received = await reader.receive(100, bench.time.quietMs / 5, unhurried());
+            const received = await bench.ask(reader, 100, bench.time.quietMs / 5);
             seen.push(...idsOf(received));
             await reader.settle(received.map(({ receipt }) => ack(receipt)));
           }

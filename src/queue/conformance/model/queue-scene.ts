@@ -11,7 +11,6 @@ import type { Harness } from '../harness.js';
 import { Time } from '../time.js';
 import { type Group, type Hold, later, type Moment, nameOf, Reference } from './reference.js';
 import { type Entry, groupsOfRoute, patterns } from './scene.js';
-import { settled } from './settled.js';
 
 export type Verb = 'ack' | 'nack' | 'postpone' | 'reject';
 
@@ -424,7 +423,7 @@ export class QueueScene {
   }
 
   #until<T>(call: Promise<T>): Promise<T> {
-    return settled(this.time, call);
+    return this.time.until(call);
   }
 }
 

@@ -22,7 +22,6 @@ import type { Harness } from '../harness.js';
 import { Time } from '../time.js';
 import { unhurried } from '../unhurried.js';
 import { type Group, type Hold, later, type Moment, nameOf, Reference } from './reference.js';
-import { settled } from './settled.js';
 
 /** A message as a command describes it: small numbers, so that a failing run reads well. */
 export interface Entry {
@@ -425,7 +424,7 @@ export class Scene {
   }
 
   until<T>(call: Promise<T>, withinMs?: number): Promise<T> {
-    return settled(this.time, call, withinMs);
+    return this.time.until(call, withinMs);
   }
 
   /** What may be refused as a whole: elsewhere a part of an outbox may have left when the rest is refused. */
@@ -617,7 +616,7 @@ export interface Planned {
 
 async function opened(harness: Harness, time: Time): Promise<Driver> {
   const driver = await harness.client();
-  await settled(time, driver.open({ logger: silentLogger, emit: () => {} }));
+  await time.until(driver.open({ logger: silentLogger, emit: () => {} }));
   return driver;
 }
 
