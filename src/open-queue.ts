@@ -5,10 +5,15 @@ import { openDriver } from './queue/queue.js';
 /** Loads a driver only when its scheme is used: what one backend needs is not there for users of another. */
 const drivers: Readonly<Record<string, (url: string) => Promise<Driver>>> = {
   'memory:': async (url) => (await import('./queue/memory/index.js')).memoryFromUrl(url),
+  'amqp:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
+  'amqps:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
 };
 
+/** The optional peer that a scheme's driver is built on. */
+const packages: Readonly<Record<string, string>> = { 'amqp:': 'amqplib', 'amqps:': 'amqplib' };
+
 /** Schemes that have a meaning and no driver yet. */
-const planned: ReadonlySet<string> = new Set(['amqp:', 'amqps:', 'mysql:', 'mariadb:', 'sqlite:']);
+const planned: ReadonlySet<string> = new Set(['mysql:', 'mariadb:', 'sqlite:']);
 
 /**
  * Opens a queue on the backend that a URL names, or on a driver of your own, and declares its topics there.
@@ -33,7 +38,8 @@ export async function openQueue(backend: string | Driver, options: QueueOptions)
 export async function driverOf(url: string): Promise<Driver> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   const load = scheme === null ? undefined : drivers[scheme];
-  if (load !== undefined) return load(url).catch((error: unknown) => Promise.reject(asQueueError(error)));
+  if (load !== undefined)
+    return load(url).catch((error: unknown) => Promise.reject(asQueueError(error, packages[scheme ?? ''])));
   const known = Object.keys(drivers).join(', ');
   if (scheme !== null && planned.has(scheme)) {
     throw new QueueError(`cannot open a queue: this release has no driver for "${scheme}" yet; use one of ${known}`, {
@@ -45,7 +51,13 @@ export async function driverOf(url: string): Promise<Driver> {
   throw new QueueError(`cannot open a queue: ${what}; use one of ${known}`, { code: 'invalid' });
 }
 
-function asQueueError(error: unknown): unknown {
+function asQueueError(error: unknown, needed: string | undefined): unknown {
+  if (needed !== undefined && (error as NodeJS.ErrnoException | null)?.code === 'ERR_MODULE_NOT_FOUND') {
+    return new QueueError(`cannot open a queue: its driver needs the package ${needed}; npm install ${needed}`, {
+      code: 'unsupported',
+      cause: error,
+    });
+  }
   if (!(error instanceof Refusal)) return error;
   return new QueueError(`cannot open a queue: ${error.message}; ${error.remedy}`, { code: error.code });
 }

@@ -114,20 +114,26 @@ describe('bad input', () => {
     expect(code).toBe(2);
   });
 
-  test.each(['mysql://app:s3cret@db/builds', 'amqp://app:s3cret@broker', 'sqlite:/data/queue.db'])(
+  test.each(['mysql://app:s3cret@db/builds', 'sqlite:/data/queue.db'])(
     'the backend of %s is unsupported as yet: exit code 5, and no password shown',
     async (url) => {
       for (const argv of [['topics'], ['demo'], enqueue, ['orchestrate'], ['dead-letters', 'list', 'jobs']]) {
         const { code, stderr } = await cli([...argv, '--queue', url, '--verbose']);
 
-        expect(stderr).toMatch(
-          /^signalbox: cannot open a queue: this release has no driver for "(mysql|amqp|sqlite):" yet/,
-        );
+        expect(stderr).toMatch(/^signalbox: cannot open a queue: this release has no driver for "(mysql|sqlite):" yet/);
         expect(stderr).not.toContain('s3cret');
         expect(code).toBe(5);
       }
     },
   );
+
+  test('a broker that cannot be reached is named without its password', async () => {
+    const { code, stderr } = await cli(['topics', '--queue', 'amqp://app:s3cret@127.0.0.1:1', '--verbose']);
+
+    expect(stderr).toMatch(/signalbox: cannot open a queue on amqp: the backend cannot be reached/);
+    expect(stderr).not.toContain('s3cret');
+    expect(code).not.toBe(0);
+  });
 
   test('the stack of an error is printed with --verbose, and only then', async () => {
     const argv = ['topics', '--queue', 'mysql:'];

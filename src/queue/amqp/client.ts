@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, DriverAdmin, DriverHost, SubscribeOptions } from '../driver.js';
 import { adminOf } from './admin.js';
 import { lanesOf } from './bindings.js';
@@ -34,6 +35,7 @@ export interface Client {
 export async function openClient(settings: DriverSettings, clock: Clock, host: DriverHost): Promise<Client> {
   const { logger } = host;
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one per publish that waits until its queue is durable
   const link = new Link(settings.connection, {
     name: settings.connectionName,
     logger,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock, type Logger, sleep } from '../driver.js';
 import { type BrokerTime, handedOverAt } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
@@ -41,6 +42,7 @@ export class Mover {
 
   constructor(options: MoverOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal); // one per message that waits here
   }
 
   /** Called again, nothing happens. */
