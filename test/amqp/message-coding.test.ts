@@ -1,0 +1,84 @@
+import type { ConsumeMessage } from 'amqplib';
+import { describe, expect, it } from 'vitest';
+import {
+  copyOf,
+  decodeCounts,
+  decodeMessage,
+  encodeMessage,
+  redeliveriesOf,
+} from '../../src/queue/amqp/message-coding.js';
+import { freshCounts, type StoredMessage } from '../../src/queue/driver.js';
+
+const message: StoredMessage = {
+  id: 'm1',
+  topic: 'jobs',
+  key: 'k',
+  routingKey: '',
+  headers: {
+    plain: 'v',
+    CC: 'not a route',
+    'x-death': 'not the broker',
+    ['n'.repeat(300)]: 'long',
+    ['__proto__']: 'own',
+  },
+  body: Buffer.from('{}'),
+  publishedAt: 1_700_000_000_000.25,
+  format: 1,
+};
+
+describe('a message in AMQP', () => {
+  it('is read as it was written, whatever its headers are called', () => {
+    const { body, properties } = encodeMessage(message, 3, { attempt: 2, postpones: 1, firstFailedAt: 7 });
+
+    const arrived = arrival(body, properties);
+    expect(decodeMessage('jobs', arrived)).toEqual(message);
+    expect(decodeCounts(arrived)).toEqual({ attempt: 2, postpones: 1, firstFailedAt: 7 });
+  });
+
+  it('has no header that would route it, or that the broker counts in', () => {
+    const { properties } = encodeMessage(message, 0, freshCounts);
+
+    expect(Object.keys(properties.headers).filter((name) => /^(cc|bcc|x-(?!signalbox-))/i.test(name))).toEqual([]);
+    expect(Object.keys(properties.headers).every((name) => Buffer.byteLength(name) <= 255)).toBe(true);
+  });
+
+  it('that is copied keeps what a stranger wrote, and leaves behind what the broker did', () => {
+    const foreign = arrival(
+      Buffer.from('text'),
+      { contentType: 'text/plain', correlationId: 'c', headers: { mine: 5, 'x-death': [{}], 'x-delivery-count': 4 } },
+      { exchange: 'signalbox.to.jobs', routingKey: 'a.b' },
+    );
+
+    const { body, properties } = copyOf(foreign, { attempt: 2, postpones: 0, firstFailedAt: 9 });
+    const again = arrival(body, properties, { exchange: '', routingKey: 'the queue' });
+
+    expect(properties).toMatchObject({ contentType: 'text/plain', correlationId: 'c', persistent: true });
+    expect(properties.headers).not.toHaveProperty('x-death');
+    expect(properties.headers).not.toHaveProperty('x-delivery-count');
+    const { id, format, routingKey, headers } = decodeMessage('jobs', again);
+    expect({ id, format, routingKey, headers }).toEqual({
+      id: null,
+      format: null,
+      routingKey: 'a.b',
+      headers: { mine: '5' },
+    });
+    expect(decodeCounts(again).attempt).toBe(2);
+  });
+
+  it.each([
+    ['RabbitMQ 4, given back', { 'x-acquired-count': 3, 'x-delivery-count': 1 }, true, 3],
+    ['RabbitMQ 3.10', { 'x-delivery-count': 2 }, true, 2],
+    ['a classic queue', {}, true, 1],
+    ['a first delivery', {}, false, 0],
+  ])('tells how often it was handed out before: %s', (_, headers, redelivered, expected) => {
+    expect(redeliveriesOf(arrival(Buffer.alloc(0), { headers }, { redelivered }))).toBe(expected);
+  });
+});
+
+function arrival(content: Buffer, properties: object, fields: object = {}): ConsumeMessage {
+  return {
+    content,
+    properties,
+    fields: { exchange: '', routingKey: '', redelivered: false, deliveryTag: 1, ...fields },
+  } as ConsumeMessage;
+}
