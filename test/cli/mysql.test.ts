@@ -46,10 +46,12 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
   test('after a kill -9 the next orchestrator finishes the builds of the one before', {
     timeout: deadlineMs,
   }, async () => {
-    const killed = signalbox('orchestrate', '--jobs', 'examples/jobs.jsonl', '--poll-accepted-ms', '2000');
+    const killed = signalbox('orchestrate', '--jobs', 'examples/jobs.jsonl', '--poll-accepted-ms', '5000');
     await killed.told('the job requests of the file are on the queue');
     await expect
-      .poll(async () => (await builds()).filter(({ status }) => status === 'accepted').length)
+      .poll(async () => (await builds()).filter(({ status }) => status === 'accepted').length, {
+        timeout: deadlineMs / 2,
+      })
       .toBeGreaterThan(9);
     killed.child.kill('SIGKILL');
     expect((await killed.ended).signal).toBe('SIGKILL');
