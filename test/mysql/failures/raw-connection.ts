@@ -1,0 +1,48 @@
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+
+/** A connection that has nothing to do with the driver: an administrator's, or a stranger's. Ends at the end of the block. */
+export class RawConnection implements AsyncDisposable {
+  readonly connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.connection = connection;
+    // It may be killed too: what it was asked then says so.
+    connection.on('error', () => {});
+  }
+
+  static async open(url: string): Promise<RawConnection> {
+    return new RawConnection(await createConnection({ uri: url, supportBigNumbers: true }));
+  }
+
+  async rows(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {
+    const [rows] = await this.connection.query(sql, values as unknown[]);
+    return rows as RowDataPacket[];
+  }
+
+  async run(sql: string, values: readonly unknown[] = []): Promise<void> {
+    await this.connection.query(sql, values as unknown[]);
+  }
+
+  /** The first column of the first row. */
+  async value(sql: string, values: readonly unknown[] = []): Promise<unknown> {
+    const [row] = await this.rows(sql, values);
+    return row === undefined ? undefined : Object.values(row)[0];
+  }
+
+  /** Messages in the table, in whatever state. */
+  async messages(): Promise<number> {
+    return Number(await this.value('select count(*) from signalbox_messages'));
+  }
+
+  /** The ids of other connections to this database. */
+  async others(): Promise<readonly number[]> {
+    const rows = await this.rows(
+      'select id from information_schema.processlist where db = database() and id <> connection_id() order by id',
+    );
+    return rows.map((row) => Number(Object.values(row)[0]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.connection.end().catch(() => this.connection.destroy());
+  }
+}
