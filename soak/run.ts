@@ -115,7 +115,7 @@ async function keepGoing(going: Going): Promise<readonly number[]> {
     }
     const quietForMs = now - Math.max(ledger.lastHandAt, startedAt);
     if (!publishing && quietForMs >= patienceMs(options, queue, ledger)) break;
-    if (quietForMs > options.patienceSeconds * 1_000 + durationMs) throw new Error('the publisher never ended');
+    if (publishing && quietForMs > options.patienceSeconds * 1_000 + durationMs) throw new Error('the publisher never ended');
   }
   await published;
   return downMs;
