@@ -7,20 +7,26 @@ const drivers: Readonly<Record<string, (url: string) => Promise<Driver>>> = {
   'memory:': async (url) => (await import('./queue/memory/index.js')).memoryFromUrl(url),
   'amqp:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
   'amqps:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
+  'mysql:': async (url) => (await import('./queue/mysql/index.js')).mysqlFromUrl(url),
+  'mariadb:': async (url) => (await import('./queue/mysql/index.js')).mysqlFromUrl(url),
+  'sqlite:': async (url) => (await import('./queue/sqlite/index.js')).sqliteFromUrl(url),
 };
 
-/** The optional peer that a scheme's driver is built on. */
-const packages: Readonly<Record<string, string>> = { 'amqp:': 'amqplib', 'amqps:': 'amqplib' };
-
-/** Schemes that have a meaning and no driver yet. */
-const planned: ReadonlySet<string> = new Set(['mysql:', 'mariadb:', 'sqlite:']);
+/** The optional peers that a scheme's driver is built on. */
+const packages: Readonly<Record<string, string>> = {
+  'amqp:': 'amqplib',
+  'amqps:': 'amqplib',
+  'mysql:': 'mysql2 kysely',
+  'mariadb:': 'mysql2 kysely',
+  'sqlite:': 'libsql',
+};
 
 /**
  * Opens a queue on the backend that a URL names, or on a driver of your own, and declares its topics there.
  *
  * `memory:` is a store of this queue's own; `memory:NAME` is shared by all queues of this process that use
- * the name. Rejects with `invalid` for bad options or an unknown scheme, `unsupported` for a backend that
- * this release has no driver for, and with what the backend answers: `unavailable`, `auth`, `denied`,
+ * the name. Rejects with `invalid` for bad options or an unknown scheme, `unsupported` where the package of
+ * its backend is not installed, and with what the backend answers: `unavailable`, `auth`, `denied`,
  * `topology-mismatch`. Never shows a URL's password.
  */
 export async function openQueue(backend: string | Driver, options: QueueOptions): Promise<Queue> {
@@ -41,11 +47,6 @@ export async function driverOf(url: string): Promise<Driver> {
   if (load !== undefined)
     return load(url).catch((error: unknown) => Promise.reject(asQueueError(error, packages[scheme ?? ''])));
   const known = Object.keys(drivers).join(', ');
-  if (scheme !== null && planned.has(scheme)) {
-    throw new QueueError(`cannot open a queue: this release has no driver for "${scheme}" yet; use one of ${known}`, {
-      code: 'unsupported',
-    });
-  }
   // Not the URL itself: it may hold a password.
   const what = scheme === null ? 'the URL has no scheme' : `nothing is known about the scheme "${scheme}"`;
   throw new QueueError(`cannot open a queue: ${what}; use one of ${known}`, { code: 'invalid' });
@@ -53,10 +54,13 @@ export async function driverOf(url: string): Promise<Driver> {
 
 function asQueueError(error: unknown, needed: string | undefined): unknown {
   if (needed !== undefined && (error as NodeJS.ErrnoException | null)?.code === 'ERR_MODULE_NOT_FOUND') {
-    return new QueueError(`cannot open a queue: its driver needs the package ${needed}; npm install ${needed}`, {
-      code: 'unsupported',
-      cause: error,
-    });
+    return new QueueError(
+      `cannot open a queue: its driver needs the package ${needed.replace(' ', ' and ')}; npm install ${needed}`,
+      {
+        code: 'unsupported',
+        cause: error,
+      },
+    );
   }
   if (!(error instanceof Refusal)) return error;
   return new QueueError(`cannot open a queue: ${error.message}; ${error.remedy}`, { code: error.code });

@@ -87,10 +87,10 @@ describe('openQueue', () => {
       code: 'invalid',
       says: /scheme "foo:"; use one of memory:/,
     },
-    'a backend that is not there yet': {
-      call: () => open('mysql://root:hunter2@db/x'),
-      code: 'unsupported',
-      says: /no driver for "mysql:" yet; use one of memory:/,
+    'a file on another host': {
+      call: () => open('sqlite://root:hunter2@db/x'),
+      code: 'invalid',
+      says: /a sqlite URL has no host/,
     },
     'a memory URL with a path': {
       call: () => open('memory://a/b'),

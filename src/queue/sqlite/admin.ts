@@ -1,0 +1,84 @@
+import type { DriverAdmin, LetterBox, TopicTopology } from '../driver.js';
+import type { Catalogue, KnownTopic } from './catalogue.js';
+import type { Client } from './client.js';
+import { addGroup, removeGroup } from './declaring.js';
+import { depthOf } from './depth.js';
+import type { DatabaseFile } from './file.js';
+import {
+  anyOverdue,
+  boxNumber,
+  chooseLetters,
+  listLetters,
+  loseOverdue,
+  purgeLetters,
+  redriveLetters,
+} from './letters.js';
+import { state } from './state.js';
+import { ask, type Steps } from './steps.js';
+
+/** Letters moved, or rows deleted, in one transaction: some milliseconds in which the event loop stands still. */
+const batchSize = 500;
+
+export function adminOf(client: Client): DriverAdmin {
+  const { now } = client;
+  const overdueLost = async (): Promise<void> => {
+    if (client.file.all(anyOverdue, [now()]).length > 0) await client.file.write(() => loseOverdue(now()));
+  };
+  return {
+    topics: () => client.run(() => client.file.catalogue.topics.map(toldTopic)),
+    addGroup: (topic, group) => client.run(() => client.file.write((there) => addGroup(there, topic, group, now()))),
+    removeGroup: (topic, group) =>
+      client.run(async () => {
+        const { file } = client;
+        const groupId = await file.write((there) => removeGroup(there, topic, group));
+        if (groupId !== null) await clear(file, groupId);
+      }),
+    depth: (topic, group) =>
+      client.run(() => client.file.read((there) => depthOf(there.group(topic, group).groupId, now()))),
+    letters: (box, page) =>
+      client.run(async () => {
+        await overdueLost();
+        return client.file.read((there) => listLetters(boxNumber(box, there), page, now()));
+      }),
+    redrive: (box, ids) =>
+      client.run(async () => {
+        await overdueLost();
+        return inBatches(client, box, ids, (numbers, there) => redriveLetters(numbers, there, now()));
+      }),
+    purge: (box, ids) =>
+      client.run(async () => {
+        await overdueLost();
+        return inBatches(client, box, ids, purgeLetters);
+      }),
+  };
+}
+
+async function inBatches(
+  { file, now }: Client,
+  box: LetterBox,
+  ids: readonly string[] | 'all',
+  act: (numbers: readonly number[], there: Catalogue) => Steps<number>,
+): Promise<number> {
+  const numbers = file.read((there) => chooseLetters(boxNumber(box, there), ids, now()));
+  let done = 0;
+  for (let from = 0; from < numbers.length; from += batchSize) {
+    const some = numbers.slice(from, from + batchSize);
+    done += await file.write((there) => act(some, there));
+  }
+  return done;
+}
+
+/** What a removed group leaves behind, but for what is delayed. */
+async function clear(file: DatabaseFile, groupId: number): Promise<void> {
+  for (const from of [
+    `signalbox_message where row_id in (
+      select row_id from signalbox_message where group_id = ? and state <> ${state.delayed} limit ${batchSize})`,
+    `signalbox_letter where letter_id in (select letter_id from signalbox_letter where box = ? limit ${batchSize})`,
+  ]) {
+    while ((await file.write(() => ask(`delete from ${from} returning 1`, groupId))).length === batchSize);
+  }
+}
+
+function toldTopic({ topicId: _, groups, ...topic }: KnownTopic): TopicTopology {
+  return { ...topic, groups: groups.map(({ name, patterns }) => ({ name, patterns })) };
+}

@@ -1,0 +1,95 @@
+import { type GroupTopology, matches, Refusal, type TopicTopology } from '../driver.js';
+import type { Row } from './database.js';
+import { ask, type Steps } from './steps.js';
+
+export interface KnownGroup extends GroupTopology {
+  readonly groupId: number;
+}
+
+export interface KnownTopic extends TopicTopology {
+  readonly topicId: number;
+  readonly groups: readonly KnownGroup[];
+}
+
+/** The topics and groups of a file, as they were at a version of the catalogue. */
+export class Catalogue {
+  readonly #topics: ReadonlyMap<string, KnownTopic>;
+
+  constructor(
+    readonly version: number,
+    topics: readonly KnownTopic[],
+  ) {
+    this.#topics = new Map(topics.map((topic) => [topic.name, topic]));
+  }
+
+  get topics(): readonly KnownTopic[] {
+    return [...this.#topics.values()];
+  }
+
+  find(topic: string): KnownTopic | undefined {
+    return this.#topics.get(topic);
+  }
+
+  /** Throws a `not-found` refusal. */
+  topic(name: string): KnownTopic {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) throw noTopic(name);
+    return topic;
+  }
+
+  /** Throws a `not-found` refusal. */
+  group(topic: string, name: string): KnownGroup {
+    const group = this.topic(topic).groups.find((one) => one.name === name);
+    if (group === undefined) throw noGroup(topic, name);
+    return group;
+  }
+}
+
+export function accepts(group: GroupTopology, routingKey: string | null): boolean {
+  return group.patterns.some((pattern) => matches(pattern, routingKey));
+}
+
+export function noTopic(name: string): Refusal {
+  return new Refusal('not-found', `there is no topic "${name}"`, 'declare it first: setup()');
+}
+
+export function noGroup(topic: string, name: string): Refusal {
+  const remedy = "declare it among the topic's groups and call setup(), or add it: admin.addGroup()";
+  return new Refusal('not-found', `topic "${topic}" has no group "${name}"`, remedy);
+}
+
+const versionSql = 'select catalogue_version from signalbox_state';
+const topicsSql = 'select * from signalbox_topic order by name';
+const groupsSql = 'select * from signalbox_group where removed = 0 order by name';
+
+/** `known`, if it is still true, or what is true now. Within a transaction, so that it stays true. */
+export function* readCatalogue(known: Catalogue | null): Steps<Catalogue> {
+  const [state] = yield* ask(versionSql);
+  const version = Number(state?.catalogue_version);
+  if (known?.version === version) return known;
+  const topics = yield* ask(topicsSql);
+  const groups = yield* ask(groupsSql);
+  return new Catalogue(
+    version,
+    topics.map((row) => topicOf(row, groups)),
+  );
+}
+
+function topicOf(row: Row, groups: readonly Row[]): KnownTopic {
+  const topicId = Number(row.topic_id);
+  return {
+    topicId,
+    name: String(row.name),
+    ordering: row.ordering === 'key' ? 'key' : 'none',
+    lanes: Number(row.lanes),
+    maxRedeliveries: Number(row.max_redeliveries),
+    expectedDelaysMs: JSON.parse(String(row.expected_delays_ms)) as number[],
+    groups: groups
+      .filter((group) => group.topic_id === topicId)
+      .map((group) => ({
+        groupId: Number(group.group_id),
+        name: String(group.name),
+        patterns: JSON.parse(String(group.patterns)) as string[],
+      })),
+  };
+}

@@ -1,0 +1,100 @@
+import type { Row } from './database.js';
+import { nextToken } from './places.js';
+import { promote } from './promoting.js';
+import { state } from './state.js';
+import { ask, type Steps } from './steps.js';
+
+export interface Claim {
+  readonly groupId: number;
+  readonly ordered: boolean;
+  readonly max: number;
+  readonly holderId: number;
+  readonly leaseMs: number;
+}
+
+/** How many of a line a claim reads at a time. */
+const sight = 256;
+
+/** A look without the write lock: whether a claim could find anything, so that an idle reader writes nothing. */
+export const anythingDue = `select 1 as due where exists (select 1 from signalbox_message where group_id = ?1 and state = 0)
+  or exists (select 1 from signalbox_message where group_id = ?1 and state = 1 and due_at <= ?2)
+  or exists (select 1 from signalbox_message where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`;
+
+/** When the next delay or lease of a group ends; null in both: nothing is waited for. */
+export const nextAlarm = `select
+  (select min(due_at) from signalbox_message where group_id = ?1 and state = 1) as due_at,
+  (select min(lease_ends_at) from signalbox_message where group_id = ?1 and state = 2) as lease_ends_at`;
+
+/** Hands out up to `max` of what is due, in the order of places; the rows as they are from now on, `hand_outs` counting this one. */
+export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now: number): Steps<readonly Row[]> {
+  yield* endLeases(groupId, now);
+  yield* promote(groupId, now);
+  const chosen = ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max);
+  if (chosen.length === 0) return [];
+  const token = yield* nextToken();
+  const claimed: Row[] = [];
+  for (const rowId of chosen) {
+    claimed.push(
+      ...(yield* ask(
+        `update signalbox_message set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
+          where row_id = ? returning *`,
+        ...[token, holderId, now + leaseMs, rowId],
+      )),
+    );
+  }
+  return claimed;
+}
+
+/** Whose lease has ended is where it was, counted: nobody has to have noticed. */
+function* endLeases(groupId: number, now: number): Steps<void> {
+  yield* ask(
+    `update signalbox_message set state = ${state.ready}, claim_token = null
+      where group_id = ? and state = ${state.inHand} and lease_ends_at <= ?`,
+    ...[groupId, now],
+  );
+}
+
+function* firstOfLine(groupId: number, max: number): Steps<readonly number[]> {
+  const rows = yield* ask(
+    `select row_id from signalbox_message where group_id = ? and state = ${state.ready} order by place limit ?`,
+    ...[groupId, max],
+  );
+  return rows.map((row) => Number(row.row_id));
+}
+
+/** The first of each key that has nothing in hand. Whatever stands behind one in hand is put `behind`, and met by no claim again. */
+function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
+  const chosen: number[] = [];
+  const taken = new Set<string>();
+  for (let after = -1; chosen.length < max; ) {
+    const rows = yield* ask(
+      `select row_id, place, key from signalbox_message
+        where group_id = ? and state = ${state.ready} and place > ? order by place limit ${sight}`,
+      ...[groupId, after],
+    );
+    for (const { row_id, place, key } of rows) {
+      if (chosen.length === max) break;
+      after = Number(place);
+      if (typeof key !== 'string') chosen.push(Number(row_id));
+      else if (taken.has(key) || (yield* isInHand(groupId, key))) yield* putBehind(Number(row_id));
+      else {
+        taken.add(key);
+        chosen.push(Number(row_id));
+      }
+    }
+    if (rows.length < sight) break;
+  }
+  return chosen;
+}
+
+function* isInHand(groupId: number, key: string): Steps<boolean> {
+  const rows = yield* ask(
+    `select 1 from signalbox_message where group_id = ? and key = ? and state = ${state.inHand} limit 1`,
+    ...[groupId, key],
+  );
+  return rows.length > 0;
+}
+
+function* putBehind(rowId: number): Steps<void> {
+  yield* ask(`update signalbox_message set state = ${state.behind} where row_id = ?`, rowId);
+}

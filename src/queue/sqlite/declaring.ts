@@ -1,0 +1,110 @@
+import {
+  type DeclareOptions,
+  type DeclareReport,
+  type GroupTopology,
+  type TopicTopology,
+  type Topology,
+  topologyDifferences,
+} from '../driver.js';
+import type { Catalogue } from './catalogue.js';
+import { loseOverdue } from './letters.js';
+import { nextPlaces } from './places.js';
+import { ask, type Steps } from './steps.js';
+
+/** Writes what is missing, and what may be changed; refuses before anything is written. Answers what was done. */
+export function* declare(
+  there: Catalogue,
+  asked: Topology,
+  options: DeclareOptions,
+  now: number,
+): Steps<DeclareReport> {
+  const report = topologyDifferences(there.topics, asked, options);
+  if (options.mode === 'check') return report;
+  let written = false;
+  for (const topic of asked.topics) {
+    const known = there.find(topic.name);
+    const advice = [topic.maxRedeliveries, JSON.stringify(topic.expectedDelaysMs)] as const;
+    if (known === undefined) {
+      yield* ask(
+        `insert or ignore into signalbox_topic (name, ordering, lanes, max_redeliveries, expected_delays_ms)
+          values (?, ?, ?, ?, ?)`,
+        ...[topic.name, topic.ordering, topic.lanes, ...advice],
+      );
+      written = true;
+    } else if (known.maxRedeliveries !== advice[0] || JSON.stringify(known.expectedDelaysMs) !== advice[1]) {
+      yield* ask(
+        'update signalbox_topic set max_redeliveries = ?, expected_delays_ms = ? where topic_id = ?',
+        ...[...advice, known.topicId],
+      );
+      written = true;
+    }
+    for (const group of topic.groups) if (yield* declareGroup(known, topic, group, now)) written = true;
+  }
+  if (written) yield* newVersion();
+  return report;
+}
+
+/** As `declare`, for one group that comes and goes. */
+export function* addGroup(there: Catalogue, topic: string, group: GroupTopology, now: number): Steps<void> {
+  const known = there.topic(topic);
+  topologyDifferences([known], { topics: [{ ...known, groups: [group] }] }, { mode: 'assert', change: false });
+  if (yield* declareGroup(known, known, group, now)) yield* newVersion();
+}
+
+/** Answers what is to be deleted afterwards, bit by bit: all but the delayed ones, which become lost letters when they fall due. */
+export function* removeGroup(there: Catalogue, topic: string, name: string): Steps<number | null> {
+  const group = there.topic(topic).groups.find((one) => one.name === name);
+  if (group === undefined) return null;
+  yield* ask('update signalbox_group set removed = 1 where group_id = ?', group.groupId);
+  yield* newVersion();
+  return group.groupId;
+}
+
+function* declareGroup(
+  known: TopicTopology | undefined,
+  topic: TopicTopology,
+  group: GroupTopology,
+  now: number,
+): Steps<boolean> {
+  const before = known?.groups.find((one) => one.name === group.name);
+  const patterns = JSON.stringify([...new Set(group.patterns)].sort());
+  if (before !== undefined) {
+    if (JSON.stringify([...new Set(before.patterns)].sort()) === patterns) return false;
+    yield* ask(
+      `update signalbox_group set patterns = ?
+        where name = ? and removed = 0 and topic_id = (select topic_id from signalbox_topic where name = ?)`,
+      ...[patterns, group.name, topic.name],
+    );
+    return true;
+  }
+  yield* ask(
+    `insert or ignore into signalbox_group (topic_id, name, patterns)
+      select topic_id, ?, ? from signalbox_topic where name = ?`,
+    ...[group.name, patterns, topic.name],
+  );
+  yield* adopt(topic.name, group.name, now);
+  return true;
+}
+
+/** What was delayed when a group of this name was removed, and is not due yet, belongs to the new one. */
+function* adopt(topic: string, name: string, now: number): Steps<void> {
+  yield* loseOverdue(now);
+  const delayed = `from signalbox_message where state = 1 and group_id in (
+    select group_id from signalbox_group where removed = 1 and name = ?
+      and topic_id = (select topic_id from signalbox_topic where name = ?))`;
+  const [count] = yield* ask(`select count(*) as n ${delayed}`, name, topic);
+  if (count === undefined || count.n === 0) return;
+  const first = yield* nextPlaces(Number(count.n));
+  yield* ask(
+    `update signalbox_message set
+        group_id = (select group_id from signalbox_group where removed = 0 and name = ?
+          and topic_id = (select topic_id from signalbox_topic where name = ?)),
+        place = ?
+      where row_id in (select row_id ${delayed})`,
+    ...[name, topic, first, name, topic],
+  );
+}
+
+function* newVersion(): Steps<void> {
+  yield* ask('update signalbox_state set catalogue_version = catalogue_version + 1');
+}

@@ -1,0 +1,150 @@
+import type {
+  Capabilities,
+  Classification,
+  Clock,
+  DeclareOptions,
+  DeclareReport,
+  Driver,
+  DriverAdmin,
+  DriverHealth,
+  DriverHost,
+  DriverSubscription,
+  Send,
+  SendResult,
+  SubscribeOptions,
+  Topology,
+} from '../driver.js';
+import { adminOf } from './admin.js';
+import { capabilitiesWith } from './capabilities.js';
+import { classify } from './classify.js';
+import { Client } from './client.js';
+import { declare } from './declaring.js';
+import { DatabaseFile } from './file.js';
+import { bury, die, enter, isGone, live, otherHolders } from './holders.js';
+import type { SqliteSettings } from './options.js';
+import { RecentSends } from './recent-sends.js';
+import { sendBatch } from './sending.js';
+import { SqliteSubscription } from './subscription.js';
+import { callersTransaction } from './transaction.js';
+
+/** The driver of one file. `kill` is for tests: ends it as `kill -9` ends a process, but that its file is let go. */
+export class SqliteDriver implements Driver {
+  readonly name = 'sqlite';
+  readonly capabilities: Capabilities;
+  readonly clock: Clock | null;
+  readonly admin: DriverAdmin;
+  readonly #settings: SqliteSettings;
+  readonly #client: Client;
+  readonly #subscriptions = new Set<SqliteSubscription>();
+  readonly #recentSends = new RecentSends();
+  #stopProbing: () => void = () => {};
+  #closed: Promise<void> | null = null;
+
+  constructor(settings: SqliteSettings) {
+    this.#settings = settings;
+    this.clock = settings.givenClock;
+    this.capabilities = capabilitiesWith(settings.leaseMs);
+    this.#client = new Client(settings.clock, settings.now, settings.leaseMs);
+    this.admin = adminOf(this.#client);
+  }
+
+  open(_host: DriverHost): Promise<void> {
+    return this.#client.open(async () => {
+      const file = DatabaseFile.open(this.#settings.path, this.#settings);
+      try {
+        await file.migrate();
+        const holderId = await file.write(() => enter());
+        live(holderId);
+        this.#stopProbing = file.onProbe(() => void this.#buryTheDead(file, holderId));
+        await this.#buryTheDead(file, holderId);
+        return { file, holderId };
+      } catch (error) {
+        file.leave();
+        throw error;
+      }
+    });
+  }
+
+  declare(topology: Topology, options: DeclareOptions): Promise<DeclareReport> {
+    return this.#client.run(() =>
+      this.#client.file.write((there) => declare(there, topology, options, this.#client.now())),
+    );
+  }
+
+  send(batch: readonly Send[], within?: unknown): Promise<readonly SendResult[]> {
+    return this.#client.run(async () => {
+      const { file } = this.#client;
+      const known = batch.map((send) => this.#recentSends.find(send.nonce));
+      const fresh = batch.filter((_, index) => known[index] === undefined);
+      const results = await (within === undefined
+        ? file.write((catalogue) => sendBatch(fresh, catalogue, this.#client.now()))
+        : callersTransaction(within, file).send(fresh, this.#client.now()));
+      for (const [index, result] of results.entries()) {
+        const send = fresh[index];
+        // In a caller's transaction nothing is repeated, and what it rolls back was never stored.
+        if (send && within === undefined && result.status !== 'failed') this.#recentSends.remember(send.nonce, result);
+      }
+      const answers = results.values();
+      return known.map((result) => result ?? (answers.next().value as SendResult));
+    });
+  }
+
+  subscribe(options: SubscribeOptions): Promise<DriverSubscription> {
+    return this.#client.run(() => {
+      const subscription = new SqliteSubscription(this.#client, options, (ended) => this.#subscriptions.delete(ended));
+      this.#subscriptions.add(subscription);
+      return subscription;
+    });
+  }
+
+  classify(error: unknown): Classification {
+    return classify(error);
+  }
+
+  health(): DriverHealth {
+    return { connected: this.#client.isOpen, blocked: null };
+  }
+
+  close(): Promise<void> {
+    if (this.#client.isKilled) return this.#client.run(() => {});
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  kill(): void {
+    if (!this.#client.isOpen) return;
+    const { file, holderId } = this.#client;
+    this.#client.kill();
+    this.#stopProbing();
+    for (const subscription of this.#subscriptions) subscription.forget();
+    die(holderId);
+    file.leave();
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#client.isOpen) {
+      this.#client.close();
+      return;
+    }
+    const { file, holderId } = this.#client;
+    this.#stopProbing();
+    try {
+      await Promise.all([...this.#subscriptions].map((subscription) => subscription.leave()));
+      // With it goes whatever a claim that was under way has taken for nobody.
+      await file.write(() => bury(holderId));
+    } finally {
+      this.#client.close();
+      die(holderId);
+      file.leave();
+    }
+  }
+
+  /** What a process that is gone had in hand is there again; looked for as often as the file is probed. */
+  async #buryTheDead(file: DatabaseFile, holderId: number): Promise<void> {
+    const gone = file.all(otherHolders, [holderId]).filter(isGone);
+    for (const row of gone) {
+      // Whoever comes second finds nothing; a lock that is never given ends with the lease instead.
+      await file.write(() => bury(Number(row.holder_id))).catch(() => {});
+    }
+  }
+}

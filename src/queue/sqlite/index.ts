@@ -1,0 +1,2 @@
+export type { SqliteOptions } from './options.js';
+export { sqlite, sqliteFromUrl } from './sqlite.js';

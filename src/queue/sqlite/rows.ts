@@ -1,0 +1,55 @@
+import type { Counts, StoredMessage } from '../driver.js';
+import type { Row, Value } from './database.js';
+
+/** The columns of a message's content, in `message` and in `letter` alike; `contentOf` and `messageOf` keep to this order and these names. */
+export const contentColumns = [
+  'message_id',
+  'key',
+  'routing_key',
+  'headers',
+  'body',
+  'published_at',
+  'format',
+] as const;
+
+export function contentOf(message: StoredMessage): readonly Value[] {
+  return [
+    message.id,
+    message.key,
+    message.routingKey,
+    Object.keys(message.headers).length === 0 ? null : JSON.stringify(message.headers),
+    message.body,
+    message.publishedAt,
+    message.format,
+  ];
+}
+
+export function messageOf(row: Row, topic: string): StoredMessage {
+  return {
+    id: text(row.message_id),
+    topic,
+    key: text(row.key),
+    routingKey: text(row.routing_key),
+    headers: row.headers === null ? {} : (JSON.parse(String(row.headers)) as Record<string, string>),
+    // libsql answers an ArrayBuffer.
+    body: new Uint8Array(row.body as unknown as ArrayBuffer),
+    publishedAt: number(row.published_at),
+    format: number(row.format),
+  };
+}
+
+export function countsOf(row: Row): Counts {
+  return {
+    attempt: Number(row.attempt),
+    postpones: Number(row.postpones),
+    firstFailedAt: number(row.first_failed_at),
+  };
+}
+
+function text(value: Value | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function number(value: Value | undefined): number | null {
+  return typeof value === 'number' ? value : null;
+}

@@ -1,0 +1,141 @@
+import { Refusal, type Send, type SendResult } from '../driver.js';
+import { accepts, type Catalogue, type KnownGroup, type KnownTopic, noGroup, noTopic } from './catalogue.js';
+import { bury, deadBox } from './letters.js';
+import { nextPlaces } from './places.js';
+import { promote } from './promoting.js';
+import { contentColumns, contentOf } from './rows.js';
+import { state } from './state.js';
+import { ask, type Steps } from './steps.js';
+
+/** Where a send goes, found before anything is written. */
+interface Addressed {
+  readonly send: Send;
+  readonly topic: KnownTopic;
+  readonly groups: readonly KnownGroup[];
+}
+
+const insert = `insert into signalbox_message (group_id, state, place, due_at, attempt, postpones, first_failed_at, lane, ${contentColumns.join(', ')})
+  values (?, ?, ?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`;
+
+/**
+ * Stores a batch, in order; after an entry failed, later ones of its key are not stored.
+ */
+export function* sendBatch(batch: readonly Send[], catalogue: Catalogue, now: number): Steps<readonly SendResult[]> {
+  const addressed = batch.map((send) => addressOf(send, catalogue));
+  const reached = new Set(addressed.flatMap((one) => (one instanceof Refusal ? [] : one.groups)));
+  for (const { groupId } of reached) yield* promote(groupId, now);
+  const copies = addressed.reduce((sum, one) => sum + (one instanceof Refusal ? 0 : one.groups.length), 0);
+  let place = copies === 0 ? 0 : yield* nextPlaces(copies);
+  const broken = new Set<string>();
+  const results: SendResult[] = [];
+  for (const [index, one] of addressed.entries()) {
+    const send = batch[index] as Send;
+    const line = lineOf(send);
+    if (one instanceof Refusal) {
+      if (line !== null) broken.add(line);
+      results.push({ status: 'failed', error: one });
+    } else if (line !== null && broken.has(line)) results.push({ status: 'failed', error: behindFailed(send) });
+    else {
+      results.push(yield* store(one, place, now));
+      place += one.groups.length;
+    }
+  }
+  return results;
+}
+
+/** As `sendBatch`, but all or nothing: the first refusal, or null when all are stored. */
+export function* sendAll(batch: readonly Send[], catalogue: Catalogue, now: number): Steps<void> {
+  yield* sendBatch(batch, catalogue, now);
+}
+
+/** The first refusal that one of these sends would meet, or null. */
+export function refusalOf(batch: readonly Send[], catalogue: Catalogue): Refusal | null {
+  for (const send of batch) {
+    const addressed = addressOf(send, catalogue);
+    if (addressed instanceof Refusal) return addressed;
+  }
+  return null;
+}
+
+function* store({ send, topic, groups }: Addressed, place: number, now: number): Steps<SendResult> {
+  if (send.dedup !== null) {
+    const holder = yield* useKey(send.dedup, topic.topicId, send.message.id ?? '', now);
+    if (holder !== null) return { status: 'duplicate', id: holder };
+  }
+  if (send.target.kind === 'dead') {
+    const [group] = groups as readonly [KnownGroup];
+    yield* bury(deadBox(topic.name, group), send, send.target, now);
+    return { status: 'stored', groups: 1 };
+  }
+  const delayed = send.delayMs > 0;
+  const { attempt, postpones, firstFailedAt } = send.counts;
+  for (const [index, group] of groups.entries()) {
+    yield* ask(
+      insert,
+      ...[group.groupId, delayed ? state.delayed : state.ready, place + index, dueAt(now, send.delayMs)],
+      ...[attempt, postpones, firstFailedAt, send.lane, ...contentOf(send.message)],
+    );
+  }
+  return { status: 'stored', groups: groups.length };
+}
+
+/** Due times are whole milliseconds: up, so that nothing is early. */
+export function dueAt(now: number, delayMs: number): number {
+  return delayMs > 0 ? Math.ceil(now + delayMs) : Math.floor(now);
+}
+
+function addressOf(send: Send, catalogue: Catalogue): Addressed | Refusal {
+  const topic = catalogue.find(send.message.topic);
+  if (topic === undefined) return noTopic(send.message.topic);
+  const { target } = send;
+  if (target.kind !== 'topic') {
+    const group = topic.groups.find(({ name }) => name === target.group);
+    return group === undefined ? noGroup(topic.name, target.group) : { send, topic, groups: [group] };
+  }
+  const groups = topic.groups.filter((group) => accepts(group, send.message.routingKey));
+  if (groups.length > 0 || send.unmatched === 'discard') return { send, topic, groups };
+  return new Refusal(
+    'unroutable',
+    `no group of topic "${topic.name}" accepts the message`,
+    'give a routing key that a pattern matches, or declare the topic with unmatched: "discard"',
+  );
+}
+
+/** Takes the key for the window; answers the id of the message that has it already, or null. */
+function* useKey(
+  { key, windowMs }: { readonly key: string; readonly windowMs: number },
+  topicId: number,
+  id: string,
+  now: number,
+): Steps<string | null> {
+  // A few at a time, where somebody uses keys anyhow: nothing waits for a long deletion.
+  yield* ask(
+    `delete from signalbox_idempotency_key where (topic_id, idempotency_key) in (
+      select topic_id, idempotency_key from signalbox_idempotency_key where expires_at <= ? limit 20)`,
+    now,
+  );
+  const [used] = yield* ask(
+    'select message_id from signalbox_idempotency_key where topic_id = ? and idempotency_key = ? and expires_at > ?',
+    ...[topicId, key, now],
+  );
+  if (used !== undefined) return String(used.message_id);
+  yield* ask(
+    `insert or replace into signalbox_idempotency_key (topic_id, idempotency_key, message_id, expires_at)
+      values (?, ?, ?, ?)`,
+    ...[topicId, key, id, Math.ceil(now + windowMs)],
+  );
+  return null;
+}
+
+/** Topic and key together, as one text; null: the send is in no line. */
+function lineOf({ message: { topic, key } }: Send): string | null {
+  return key === null ? null : JSON.stringify([topic, key]);
+}
+
+function behindFailed({ message: { topic } }: Send): Refusal {
+  return new Refusal(
+    'conflict',
+    `an earlier message of the same key of topic "${topic}" was not stored`,
+    'send it again, after the earlier one',
+  );
+}

@@ -1,0 +1,15 @@
+/** Where a message stands in its group: the column `state`. */
+export const state = {
+  /** Due, and served by its place. */
+  ready: 0,
+  /** Outside the line until `due_at`. */
+  delayed: 1,
+  /** Somebody holds it until `lease_ends_at`. */
+  inHand: 2,
+  /**
+   * Due, but a message of its key is in hand. Put here by the claim that met it, so that the next claim does
+   * not meet it again: a slow key with a long line costs nobody a look. Of the messages of a key that wait, the first is
+   * `ready` whenever none is in hand.
+   */
+  behind: 3,
+} as const;

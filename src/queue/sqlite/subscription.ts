@@ -1,0 +1,169 @@
+import {
+  type DriverLease,
+  type DriverSubscription,
+  type Receipt as OpaqueReceipt,
+  type Received,
+  Refusal,
+  type Settlement,
+  type SettleResult,
+  type SubscribeOptions,
+} from '../driver.js';
+import type { Catalogue, KnownGroup, KnownTopic } from './catalogue.js';
+import { anythingDue, claim, nextAlarm } from './claiming.js';
+import type { Client } from './client.js';
+import type { Row } from './database.js';
+import { Receipt } from './receipt.js';
+import { countsOf, messageOf } from './rows.js';
+import { extend, putBack, settle } from './settling.js';
+import type { Steps } from './steps.js';
+
+/** See `DriverSubscription`. Goes on when its group is removed and added again. */
+export class SqliteSubscription implements DriverSubscription {
+  readonly lease: DriverLease;
+  readonly #client: Client;
+  readonly #options: SubscribeOptions;
+  readonly #onClosed: (subscription: SqliteSubscription) => void;
+  readonly #closing = new AbortController();
+  readonly #held = new Set<Receipt>();
+  #claiming: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | null = null;
+
+  constructor(client: Client, options: SubscribeOptions, onClosed: (subscription: SqliteSubscription) => void) {
+    this.#client = client;
+    this.#options = options;
+    this.#onClosed = onClosed;
+    this.lease = { ms: client.leaseMs, extend: (receipts, ms) => this.#extend(receipts, ms) };
+    this.#group();
+  }
+
+  receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
+    return this.#client.run(async () => {
+      this.#check();
+      const { file, clock } = this.#client;
+      const ended = AbortSignal.any([signal, this.#closing.signal]);
+      const giveUpAt = clock.now() + waitMs;
+      for (;;) {
+        if (ended.aborted) return [];
+        const { rings } = file.bell;
+        const received = await this.#take(max, ended);
+        if (received.length > 0 || ended.aborted || clock.now() >= giveUpAt) return received;
+        await this.#news(rings, giveUpAt, ended);
+        this.#client.check();
+      }
+    });
+  }
+
+  settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    return this.#client.run(async () => {
+      this.#check();
+      const { file } = this.#client;
+      const results = await file.write((catalogue) => settleAll(batch, catalogue, this.#client.now()));
+      for (const [index, { receipt }] of batch.entries()) {
+        if (results[index]?.status !== 'failed') this.#held.delete(receipt as Receipt);
+      }
+      return results;
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#client.isKilled ? this.#client.run(() => {}) : this.leave();
+  }
+
+  /** Stops reading; what is held goes back. */
+  leave(): Promise<void> {
+    this.#closed ??= this.#leave();
+    return this.#closed;
+  }
+
+  /** As its process's end: nothing is given back, nothing written. */
+  forget(): void {
+    this.#closed ??= Promise.resolve();
+    this.#closing.abort();
+  }
+
+  async #leave(): Promise<void> {
+    this.#closing.abort();
+    await this.#claiming;
+    const held = [...this.#held];
+    this.#held.clear();
+    this.#onClosed(this);
+    if (held.length === 0) return;
+    await this.#client.file.write(function* () {
+      for (const receipt of held) yield* putBack(receipt);
+    });
+  }
+
+  #take(max: number, ended: AbortSignal): Promise<readonly Received[]> {
+    const { file, holderId, leaseMs } = this.#client;
+    const { topic, group } = this.#group();
+    const { groupId } = group;
+    if (file.all(anythingDue, [groupId, this.#client.now()]).length === 0) return Promise.resolve([]);
+    const ordered = topic.ordering === 'key';
+    const claiming = file
+      .write((catalogue) => {
+        // Asked again within the transaction: meanwhile the group may be gone, or the reader.
+        const there = catalogue.group(topic.name, group.name);
+        const wanted = ended.aborted || this.#client.isKilled ? 0 : max;
+        return claim({ groupId: there.groupId, ordered, max: wanted, holderId, leaseMs }, this.#client.now());
+      })
+      .then((rows) => rows.map((row) => this.#handedOut(row)));
+    this.#claiming = claiming.catch(() => {});
+    return claiming;
+  }
+
+  #handedOut(row: Row): Received {
+    const message = messageOf(row, this.#options.topic);
+    const receipt = new Receipt(Number(row.row_id), Number(row.claim_token), Number(row.group_id), message.key);
+    this.#held.add(receipt);
+    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1 };
+  }
+
+  /** Waits until something may be there: somebody wrote, a delay or a lease ends, or the time is up. */
+  #news(rings: number, giveUpAt: number, ended: AbortSignal): Promise<void> {
+    const { file, clock } = this.#client;
+    const [alarm] = file.all(nextAlarm, [this.#group().group.groupId]);
+    const times = [alarm?.due_at, alarm?.lease_ends_at, giveUpAt].filter((at) => typeof at === 'number');
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancelAlarm();
+        stopListening();
+        ended.removeEventListener('abort', wake);
+        resolve();
+      };
+      const cancelAlarm = clock.schedule(wake, Math.min(...times) - clock.now());
+      let stopListening = (): void => {};
+      ended.addEventListener('abort', wake, { once: true });
+      stopListening = file.bell.wait(rings, wake);
+    });
+  }
+
+  /** Throws a `not-found` refusal while the topic or the group is gone. */
+  #group(): { readonly topic: KnownTopic; readonly group: KnownGroup } {
+    const { catalogue } = this.#client.file;
+    const { topic, group } = this.#options;
+    return { topic: catalogue.topic(topic), group: catalogue.group(topic, group) };
+  }
+
+  #extend(receipts: readonly OpaqueReceipt[], ms: number): Promise<readonly ('done' | 'lost')[]> {
+    return this.#client.run(() => {
+      this.#check();
+      const client = this.#client;
+      return client.file.write(function* () {
+        const results: ('done' | 'lost')[] = [];
+        for (const receipt of receipts) results.push(yield* extend(receipt, ms, client.now()));
+        return results;
+      });
+    });
+  }
+
+  #check(): void {
+    if (this.#closed === null) return;
+    throw new Refusal('closed', `subscription "${this.#options.consumer}" is closed`, 'subscribe again');
+  }
+}
+
+function* settleAll(batch: readonly Settlement[], catalogue: Catalogue, now: number): Steps<readonly SettleResult[]> {
+  const results: SettleResult[] = [];
+  for (const settlement of batch) results.push(yield* settle(settlement, catalogue, now));
+  return results;
+}
