@@ -95,7 +95,7 @@ describe('orchestrate', () => {
   test('a deadline ends a build that takes longer, and poll delays are taken from the flags', async () => {
     const { world } = await cli([
       ...['orchestrate', ...jobs, '--until-idle', '--json', '--runner', 'scripted'],
-      ...['--deadline-ms', '100', '--poll-accepted-ms', '20', '--poll-running-ms', '20'],
+      ...['--deadline-ms', '400', '--poll-accepted-ms', '20', '--poll-running-ms', '20'],
     ]);
 
     const { builds } = world.json as { builds: { status: string; reason: string; polls: number }[] };
