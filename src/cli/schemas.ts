@@ -14,8 +14,7 @@ export interface Schemas {
 
 /** The schemas behind a URL; nothing is connected yet. Rejects with `unsupported` where a backend has none. */
 export async function schemasOf(url: string): Promise<Schemas> {
-  // Only here: kysely and mysql2 need not be installed for other backends.
-  if (isMysqlUrl(url)) return (await import('./mysql-schemas.js')).mysqlSchemas(url);
+  if (isMysqlUrl(url)) return (await optional(import('./mysql-schemas.js'))).mysqlSchemas(url);
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   // Not the URL itself: it may hold a password.
   if (scheme === null) {
@@ -31,4 +30,15 @@ export async function schemasOf(url: string): Promise<Schemas> {
 
 export function isMysqlUrl(url: string): boolean {
   return /^(?:mysql|mariadb):/i.test(url);
+}
+
+/** Loaded when it is used: kysely and mysql2 need not be installed for other backends. */
+async function optional<T>(loading: Promise<T>): Promise<T> {
+  return loading.catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new QueueError('cannot migrate: this takes the packages mysql2 and kysely; npm install mysql2 kysely', {
+      code: 'unsupported',
+      cause: error,
+    });
+  });
 }
