@@ -146,6 +146,27 @@ await describeOwnServers(['rabbitmq'], {}, (_, server) => {
     expect(await drain(link, queue)).toEqual(['written', 'after']);
   }, 60_000);
 
+  test('a blocked connection that is lost is blocked no more', async () => {
+    const { link, facts } = await testLink(url);
+    await declareQueue(link, queue);
+    let written: Promise<unknown> = Promise.resolve();
+    try {
+      await server().rabbitmqctl?.('set_vm_memory_high_watermark', '0.0000001');
+      written = Promise.allSettled([link.publish(toQueue(queue, 'one'))]);
+      await eventually('it is blocked', () => link.blocked);
+      await server().rabbitmqctl?.('close_all_connections', 'for the test');
+      await eventually('it is back', () => facts().includes('connected'));
+    } finally {
+      await server().rabbitmqctl?.('set_vm_memory_high_watermark', '0.6');
+    }
+    await written;
+
+    // Which of the two connections is closed first is the broker's choice.
+    const [blocked, first, second, connected] = facts();
+    expect([blocked, connected]).toEqual(['blocked', 'connected']);
+    expect([first, second].sort()).toEqual(['disconnected', 'unblocked']);
+  }, 60_000);
+
   test('a wrong password is refused as such, at once, and shown nowhere', async () => {
     const { link, warnings } = unopenedLink(url.replace('guest:guest', 'guest:open-sesame'));
 

@@ -156,6 +156,19 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(witness, queue)).toEqual(['one']);
   });
 
+  test('a connection that was found half-open leaves no socket, though nobody ever answers on it', async () => {
+    const { link } = await testLink(`${proxy.url()}?heartbeat=1`);
+    const before = resources().TCPSocketWrap ?? 0;
+    await proxy.refuse();
+
+    proxy.halfOpen();
+    await eventually('the loss is noticed', () => !link.connected);
+
+    // Two of ours; the proxy keeps its own.
+    await eventually('both sockets are gone', () => (resources().TCPSocketWrap ?? 0) <= before - 2);
+    await proxy.listen();
+  });
+
   test('closing while the broker is away, or swallows everything, does not wait for it', async () => {
     const { link, facts } = await testLink(proxy.url());
     const { link: other } = await testLink(proxy.url());

@@ -47,7 +47,8 @@ export class Publisher {
       const dueAt = this.#options.clock.now() + this.#options.publishDeadlineMs;
       const entry: Entry = { publication, dueAt, resolve, reject, returned: null };
       if (this.#cancelDeadline === null) this.#watch(dueAt);
-      if (this.#waiting.size > 0 || !this.#write(entry)) this.#waiting.add(entry);
+      // It overtakes nothing: whenever something can be written, all that waits is written in the same turn.
+      if (!this.#write(entry)) this.#waiting.add(entry);
     });
   }
 
