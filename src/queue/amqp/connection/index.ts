@@ -4,13 +4,12 @@
  * of topics, groups or delays.
  */
 export { classify, replyCodeOf } from './classify.js';
-export type { ConsumingChannel, ConsumingOptions } from './consuming-channel.js';
+export type { ConsumingChannel } from './consuming-channel.js';
 export type { Delivery } from './delivery.js';
 export type { KeptConsumer, KeptOptions } from './kept-consumer.js';
-export { type BrokerInfo, Link, type LinkOptions } from './link.js';
+export { Link, type LinkOptions } from './link.js';
 export { LinkError } from './link-error.js';
 export type { Publication } from './publication.js';
 export { type ConnectionSettings, describe } from './settings.js';
 export { type ConnectionParts, settingsFromParts } from './settings-from-parts.js';
-export { settingsFromUrl, type UrlSettings } from './settings-from-url.js';
-export type { TlsFiles, TlsOptions } from './tls.js';
+export { settingsFromUrl } from './settings-from-url.js';
