@@ -1,17 +1,26 @@
-import { type BenchOptions, readBenchArguments } from './arguments.js';
+import { benchAmqp } from './amqp.js';
+import { type Benchmarked, type BenchOptions, readBenchArguments } from './arguments.js';
 import { benchMemory } from './memory.js';
+import { benchMysql } from './mysql.js';
 import { benchPortable } from './portable.js';
 
-/** `npm run bench -- memory [--json] [--messages N]`: one benchmark a backend, and one of what they have in common, each in a file of its own. */
-const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
-  memory: benchMemory,
-  portable: benchPortable,
-};
+interface Benchmark extends Benchmarked {
+  /** `url` is there where the benchmark has schemes. */
+  readonly run: (url: string, options: BenchOptions) => Promise<void>;
+}
 
-const read = readBenchArguments(process.argv.slice(2), Object.keys(benchmarks));
+/** `npm run bench -- memory`, or `-- mysql URL`: one benchmark a backend, and one of what they have in common, each in a file of its own. */
+const benchmarks: readonly Benchmark[] = [
+  { name: 'memory', schemes: null, run: (_, options) => benchMemory(options) },
+  { name: 'portable', schemes: null, run: (_, options) => benchPortable(options) },
+  { name: 'mysql', schemes: ['mysql://', 'mariadb://'], run: benchMysql },
+  { name: 'amqp', schemes: ['amqp://', 'amqps://'], run: benchAmqp },
+];
+
+const read = readBenchArguments(process.argv.slice(2), benchmarks);
 if ('usage' in read) {
   console.error(read.usage);
   process.exitCode = 2;
 } else {
-  await benchmarks[read.name]?.(read.options);
+  await benchmarks.find(({ name }) => name === read.name)?.run(read.url ?? '', read.options);
 }

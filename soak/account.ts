@@ -1,9 +1,10 @@
+import { type Spread, spreadOf } from '../bench/spread.js';
 import { type Course, type Excuse, excuses, excusesOf, expectedHands } from './excuses.js';
 import { type KeyOrder, keyOrderOf } from './key-order.js';
 import type { Hand, Ledger, MessageRecord } from './ledger.js';
 import { groupsOf, planOf } from './plan.js';
 import type { Profile } from './profile.js';
-import { lagsOf, longestStopOf, recoveriesOf, type Spread, spreadOf } from './timing.js';
+import { lagsOf, longestStopOf, recoveriesOf } from './timing.js';
 
 /** A dead letter that was found at the end. */
 export interface FoundLetter {

@@ -1,5 +1,5 @@
+import type { Spread } from '../bench/spread.js';
 import type { Account } from './account.js';
-import type { Spread } from './timing.js';
 
 /** What a run was, beside what became of it. */
 export interface Facts {

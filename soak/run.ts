@@ -115,7 +115,8 @@ async function keepGoing(going: Going): Promise<readonly number[]> {
     }
     const quietForMs = now - Math.max(ledger.lastHandAt, startedAt);
     if (!publishing && quietForMs >= patienceMs(options, queue, ledger)) break;
-    if (publishing && quietForMs > options.patienceSeconds * 1_000 + durationMs) throw new Error('the publisher never ended');
+    if (publishing && quietForMs > options.patienceSeconds * 1_000 + durationMs)
+      throw new Error('the publisher never ended');
   }
   await published;
   return downMs;

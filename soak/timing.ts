@@ -1,13 +1,6 @@
 import type { Course } from './excuses.js';
 import type { Ledger } from './ledger.js';
 
-export interface Spread {
-  readonly count: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
 /** Of each hand-out that was put off, how long after its due time it came, milliseconds; negative is early. Pure. */
 export function lagsOf({ copies, hands, delayMs }: Course): readonly number[] {
   // The counts say which settlement a hand-out follows from, whatever copies a kill made. What came of several calls
@@ -31,12 +24,6 @@ export function lagsOf({ copies, hands, delayMs }: Course): readonly number[] {
     dues.delete(counts); // a redelivery of the same hand-out is not late but repeated
   }
   return lags;
-}
-
-export function spreadOf(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
 }
 
 /** Per server kill, until the last consumer process had something settled again, from the first handshake on, milliseconds. Pure. */

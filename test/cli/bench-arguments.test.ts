@@ -1,14 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { readBenchArguments } from '../../bench/arguments.js';
 
-const names = ['memory', 'mysql'];
+const benchmarks = [
+  { name: 'memory', schemes: null },
+  { name: 'mysql', schemes: ['mysql://', 'mariadb://'] },
+];
+const none = { json: false, messages: null, only: null };
 
 describe('the arguments of npm run bench', () => {
   test('are a benchmark, which is the first when none is named, and its options', () => {
-    expect(readBenchArguments([], names)).toEqual({ name: 'memory', options: { json: false, messages: null } });
-    expect(readBenchArguments(['mysql', '--json', '--messages', '5'], names)).toEqual({
-      name: 'mysql',
-      options: { json: true, messages: 5 },
+    expect(readBenchArguments([], benchmarks)).toEqual({ name: 'memory', url: null, options: none });
+    expect(readBenchArguments(['memory', '--json', '--messages', '5'], benchmarks)).toEqual({
+      ...{ name: 'memory', url: null, options: { ...none, json: true, messages: 5 } },
+    });
+    expect(readBenchArguments(['mysql', 'mariadb://root@127.0.0.1/test', '--only', 'idle'], benchmarks)).toEqual({
+      ...{ name: 'mysql', url: 'mariadb://root@127.0.0.1/test', options: { ...none, only: 'idle' } },
     });
   });
 
@@ -23,12 +29,18 @@ describe('the arguments of npm run bench', () => {
     [['rabbit'], 'there is no benchmark "rabbit"'],
     [['toString'], 'there is no benchmark "toString"'],
     [['memory', 'mysql'], 'one benchmark at a time'],
+    [['memory', '--only', 'idle'], 'the memory benchmark has no sections'],
+    [['mysql'], 'the mysql benchmark needs the URL of a server'],
+    [['mysql', 'amqp://127.0.0.1'], 'needs a URL that begins with mysql:// or mariadb://'],
+    [['mysql', 'mysql://127.0.0.1', 'more'], 'one benchmark at a time'],
   ])('%o are refused in one line that shows the usage', ([args, fault]) => {
-    const read = readBenchArguments(args, names);
+    const read = readBenchArguments(args, benchmarks);
 
     expect(read).toEqual({ usage: expect.stringContaining(fault) });
     expect(read).toEqual({
-      usage: expect.stringMatching(/^[^\n]*usage: npm run bench -- \[memory\|mysql\] \[--json\] \[--messages N\]$/),
+      usage: expect.stringMatching(
+        /^[^\n]*usage: npm run bench -- \[memory\|mysql URL\] \[--json\] \[--messages N\] \[--only SECTION\]$/,
+      ),
     });
   });
 });
