@@ -4,6 +4,7 @@ import { createConnection } from 'mysql2/promise';
 import { type Clock, type Driver, systemClock } from 'signalbox';
 import type { Harness, HarnessTransaction } from 'signalbox/conformance';
 import { mysql } from 'signalbox/mysql';
+import { mortal } from './mortal.js';
 import { MortalSockets } from './mortal-sockets.js';
 
 export interface MysqlHarnessOptions {
@@ -27,8 +28,8 @@ export interface MysqlHarnessOptions {
 
 /** The MySQL driver on a real server. */
 export function mysqlHarness(options: MysqlHarnessOptions): Harness {
-  const { url, version, restart, wrap = (driver) => driver, leaseMs = 2_000, transactions = 'mysql2' } = options;
-  const { leasesOutliveCuts = false } = options;
+  const { url, version, restart, wrap = (driver) => driver, transactions = 'mysql2' } = options;
+  const { timeFactor = 1, leaseMs = 2_000 * timeFactor, leasesOutliveCuts = false } = options;
   const { hostname: host, port, username, password, pathname } = new URL(url);
   const connection = {
     host,
@@ -52,7 +53,12 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
       now: () => systemClock.now() + offsetMs,
       schedule: (callback, delayMs) => systemClock.schedule(callback, delayMs),
     };
-    return new Proxy(client(), { get: (driver, name) => (name === 'clock' ? wrong : bound(driver, name)) });
+    return new Proxy(client(), {
+      get: (driver, name) => {
+        const value: unknown = name === 'clock' ? wrong : Reflect.get(driver, name, driver);
+        return typeof value === 'function' ? value.bind(driver) : value;
+      },
+    });
   };
 
   const once = async <T>(use: (link: Connection) => Promise<T>): Promise<T> => {
@@ -67,7 +73,7 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
   return {
     backend: 'mysql',
     version,
-    time: { kind: 'real', timeFactor: options.timeFactor ?? 1 },
+    time: { kind: 'real', timeFactor },
     client,
     clientWithWrongClock,
     cutConnections: async (driver) => {
@@ -79,7 +85,11 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
         if (holder !== null) await endLeases(link, holder);
       });
     },
-    killSubscriber: (driver) => socketsOf.get(driver)?.kill(),
+    killSubscriber: (driver) => {
+      socketsOf.get(driver)?.kill();
+      // What is left of it in this process must not go on trying; without connections it can tell the server nothing.
+      void driver.close();
+    },
     restartBackend: restart,
     beginTransaction: () =>
       transactions === 'kysely' ? kyselyTransaction(connection) : mysql2Transaction(() => createConnection(connection)),
@@ -120,39 +130,6 @@ async function endLeases(link: Connection, holder: number): Promise<void> {
     first,
     first + 2 ** 20 - 1,
   ]);
-}
-
-/** A client of which nothing is heard any more once its process was killed. */
-function mortal(driver: Driver, sockets: MortalSockets): Driver {
-  const silenced = <T extends object>(target: T): T =>
-    new Proxy(target, {
-      get: (inner, name) => {
-        const value = bound(inner, name);
-        if (typeof value === 'object' && value !== null && (name === 'admin' || name === 'lease'))
-          return silenced(value);
-        if (typeof value !== 'function' || ['classify', 'health'].includes(String(name))) return value;
-        return (...args: unknown[]) => {
-          // The process that was killed frees what it had; so does its stand-in, when the suite clears up.
-          if (sockets.killed && name === 'close') return value(...args);
-          if (sockets.killed) return new Promise(() => {});
-          const answer: unknown = value(...args);
-          if (!(answer instanceof Promise)) return answer;
-          const heard = (result: unknown): unknown => {
-            if (sockets.killed) return new Promise(() => {});
-            return name === 'subscribe' ? silenced(result as object) : result;
-          };
-          return answer.then(heard, (error: unknown) =>
-            sockets.killed ? new Promise(() => {}) : Promise.reject(error),
-          );
-        };
-      },
-    });
-  return silenced(driver);
-}
-
-function bound(target: object, name: string | symbol): unknown {
-  const value: unknown = Reflect.get(target, name, target);
-  return typeof value === 'function' ? value.bind(target) : value;
 }
 
 async function mysql2Transaction(connect: () => ReturnType<typeof createConnection>): Promise<HarnessTransaction> {

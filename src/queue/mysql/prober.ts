@@ -13,6 +13,9 @@ const idleMs = 50;
 const busyMs = 5;
 const slowDownBy = 1.3;
 
+/** While the database cannot be asked: each look would make a connection. */
+const longestMs = 1_000;
+
 /** A due time that is just reached must have passed when it is asked for. */
 const roundingMs = 2;
 
@@ -72,10 +75,11 @@ export class Prober {
         if (isOver) await quick.run((link) => link.write(statements.expire, [box]));
         if (this.#act(box, row, isOver)) found = true;
       }
+      this.#intervalMs = found ? busyMs : Math.min(idleMs, this.#intervalMs * slowDownBy);
     } catch {
       // Whoever claims finds out the same, and is told; a probe has nobody to tell.
+      this.#intervalMs = Math.min(longestMs, Math.max(idleMs, this.#intervalMs * 2));
     }
-    this.#intervalMs = found ? busyMs : Math.min(idleMs, this.#intervalMs * slowDownBy);
   }
 
   /** Answers whether there was something that nobody had told of. */
