@@ -66,7 +66,12 @@ describe('a message in AMQP', () => {
   });
 
   it.each([
-    ['RabbitMQ 4, given back', { 'x-acquired-count': 3, 'x-delivery-count': 1 }, true, 3],
+    [
+      'RabbitMQ 4, where what nobody looked at was given back',
+      { 'x-acquired-count': 3, 'x-delivery-count': 1 },
+      true,
+      1,
+    ],
     ['RabbitMQ 3.10', { 'x-delivery-count': 2 }, true, 2],
     ['a classic queue', {}, true, 1],
     ['a first delivery', {}, false, 0],

@@ -47,8 +47,12 @@ export function amqpHarness(given: AmqpHarnessOptions): Harness {
     // As any program would that knows the topic's exchange and nothing of us.
     sendForeign: async ({ topic, routingKey, body }) => {
       const connection = await connect(url);
+      connection.on('error', () => {});
       const channel = await connection.createConfirmChannel();
-      channel.publish(`${options.prefix ?? 'signalbox'}.to.${topic}`, routingKey ?? '', Buffer.from(body));
+      channel.on('error', () => {});
+      // In names, dots are written as colons.
+      const exchange = `${options.prefix ?? 'signalbox'}.to.${topic.replaceAll('.', ':')}`;
+      channel.publish(exchange, routingKey ?? '', Buffer.from(body));
       await channel.waitForConfirms();
       await connection.close();
     },

@@ -16,10 +16,14 @@ export interface AdminOptions {
   readonly declaring: Declaring;
   readonly letters: Letters;
   readonly repair: Repair;
+  /** How many messages of a group the readers of this process were pushed and have not received. */
+  readonly fetchedAhead: (topic: string, group: string) => number;
 }
 
 /** See `DriverAdmin`. Looks into the broker each time. */
-export function adminOf({ names, objects, catalogue, declaring, letters, repair }: AdminOptions): DriverAdmin {
+export function adminOf(options: AdminOptions): DriverAdmin {
+  const { names, objects, catalogue, declaring, letters, repair, fetchedAhead } = options;
+
   async function depth(topicName: string, group: string): Promise<Depth> {
     const content = await catalogue.refresh();
     const topic = shapeIn(content, topicName);
@@ -28,7 +32,8 @@ export function adminOf({ names, objects, catalogue, declaring, letters, repair 
     const dead = names.dead(topicName, group);
     const waiting = objects.queuesOf(topic, group).filter((queue) => queue !== dead);
     const count = async (): Promise<Depth> => ({
-      ready: await objects.ready(waiting),
+      // What readers of other processes were pushed is in their hands, as far as anybody can tell.
+      ready: (await objects.ready(waiting)) + fetchedAhead(topicName, group),
       dead: await objects.ready([dead]),
       // AMQP tells of no queue how much of it is unacked, how old it is, or for whom it is.
       delayed: null,

@@ -91,6 +91,8 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
     await link.close();
   }
 
-  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair });
+  const fetchedAhead = (topic: string, group: string): number =>
+    [...subscriptions].reduce((sum, each) => sum + each.waitingIn(topic, group), 0);
+  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair, fetchedAhead });
   return { link, declaring, sending, admin, subscribe, close };
 }

@@ -3,7 +3,6 @@ import {
   type DeclareReport,
   type GroupTopology,
   Refusal,
-  type TopicTopology,
   type Topology,
   topologyDifferences,
 } from '../driver.js';
@@ -98,7 +97,6 @@ export class Declaring {
     let report: DeclareReport = { created: [], changed: [] };
     const content = await catalogue.change((before) => {
       asked = ask(before);
-      for (const topic of asked.topics) this.#checkNames(topic);
       report = topologyDifferences(topologyOf(before), asked, options);
       return withDeclared(before, asked, report);
     });
@@ -108,12 +106,6 @@ export class Declaring {
     await gate.untilDurable([this.#options.names.catalogue, ...made]);
     await catalogue.change((now) => withDelays(withFinished(now, work), delaysMs));
     return { ...report, created: [...report.created, ...healed(made, work, this.#queuesOf(content, work))] };
-  }
-
-  /** Too long a name is refused before anything is written. */
-  #checkNames(topic: TopicTopology): void {
-    this.#options.names.exchange(topic, topic.lanes - 1);
-    for (const { name } of topic.groups) this.#options.objects.queuesOf(topic, name);
   }
 
   /** With the first topology come the queues that everything delayed goes through. */

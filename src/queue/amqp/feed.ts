@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Refusal } from '../driver.js';
 import { type ConsumingChannel, type Delivery, type KeptConsumer, type Link, replyCodeOf } from './connection/index.js';
+import { redeliveriesOf } from './message-coding.js';
 
 /** A message that a reader has in hand: what the portable layer holds as a receipt. */
 export class Handed {
@@ -30,9 +31,17 @@ export interface FeedOptions {
   /** Something is there to be taken, or there is trouble. */
   readonly onReady: () => void;
   readonly onLost: (handed: readonly Handed[]) => void;
+  /** Whether somebody waits for messages now. */
+  readonly isAwaited: () => boolean;
   /** The queue is not there: makes it again if it should be, or throws the refusal that says what is missing. */
   readonly onMissing: () => Promise<void>;
 }
+
+/**
+ * What has come back so often may have killed who had it. The broker counts everything that a dead process was pushed,
+ * so that as little as possible is pushed beside it.
+ */
+const suspectAfterRedeliveries = 2;
 
 /**
  * What the broker pushes from one queue: a buffer of what nobody has taken yet, and what is in hand. Unordered, what is
@@ -46,8 +55,12 @@ export class Feed {
   readonly #inHand = new Map<Delivery, Handed>();
   #kept: KeptConsumer | null = null;
   #channel: ConsumingChannel | null = null;
-  #isConsuming = false;
+  #tags: readonly string[] = [];
+  #setUps = 0;
   #wanted = false;
+  /** Unordered: whether the second consumer was started. Ordered: false while the lane is read one by one. */
+  #isWide = true;
+  #isReopening = false;
   #trouble: Refusal | null = null;
   /** What starts and stops it, one after the other. */
   #turn: Promise<void> = Promise.resolve();
@@ -63,6 +76,11 @@ export class Feed {
   /** Why nothing comes, where that is known for sure. */
   get trouble(): Refusal | null {
     return this.#trouble;
+  }
+
+  /** How many were pushed that nobody has taken. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Lets messages come. Trouble is forgotten: it is tried again at once. */
@@ -90,6 +108,7 @@ export class Feed {
   }
 
   take(max: number): readonly Handed[] {
+    if (this.#isReopening) return [];
     return this.#waiting.splice(0, max).map((delivery) => {
       const handed = new Handed(this, delivery);
       this.#inHand.set(delivery, handed);
@@ -112,7 +131,8 @@ export class Feed {
   async giveBack(handed: Handed): Promise<'done' | 'lost'> {
     if (!this.holds(handed) || !this.#release(handed)) return 'lost';
     if (!this.#options.ordered) {
-      const answer = handed.delivery.nack(true);
+      // Not `nack`, which RabbitMQ 4 does not count: it is counted everywhere, or nowhere, and lanes cannot help it.
+      const answer = handed.delivery.reject(true);
       this.#settled(false);
       return answer;
     }
@@ -138,13 +158,16 @@ export class Feed {
   #settled(gaveBack: boolean): void {
     if (this.#inHand.size > 0 || (this.#wanted && !gaveBack)) return;
     void this.#next(async () => {
-      if (this.#inHand.size > 0) return;
-      await this.#shut();
-      if (this.#wanted) await this.#consume();
+      if (this.#inHand.size === 0) await this.#reopen();
     });
   }
 
-  async #next(step: () => Promise<void>): Promise<void> {
+  async #reopen(): Promise<void> {
+    await this.#shut();
+    if (this.#wanted) await this.#consume();
+  }
+
+  #next(step: () => Promise<void>): Promise<void> {
     this.#turn = this.#turn.then(step).catch(() => {
       // The channel was lost, and what was on it went back with it.
     });
@@ -154,14 +177,15 @@ export class Feed {
   async #consume(): Promise<void> {
     if (!this.#wanted) return;
     if (this.#kept !== null) {
-      // It was cancelled, and what was in hand kept its channel.
+      // It was cancelled, or nobody waited when the channel came back.
       if (this.#channel !== null) await this.#consumeOn(this.#channel);
       return;
     }
-    const { link, source, prefetch } = this.#options;
+    const { link, source, prefetch, ordered } = this.#options;
+    this.#setUps = 0;
     this.#kept = link.keepConsuming({
       what: `the consumer of queue "${source.queue}"`,
-      prefetch,
+      prefetch: ordered && this.#isWide ? prefetch : 1,
       setup: (channel) => this.#setUp(channel),
       onDelivery: (delivery) => this.#arrived(delivery),
       onLost: () => this.#lost(),
@@ -170,7 +194,9 @@ export class Feed {
 
   async #setUp(channel: ConsumingChannel): Promise<void> {
     this.#channel = channel;
-    this.#isConsuming = false;
+    this.#tags = [];
+    // After a loss, who waits for nothing must not be handed what others wait for.
+    if (this.#setUps++ > 0 && !this.#options.isAwaited()) this.#wanted = false;
     if (!this.#wanted) return;
     try {
       await this.#consumeOn(channel);
@@ -192,23 +218,65 @@ export class Feed {
     }
   }
 
+  /** Unordered, with a prefetch of 1 at first: see `#widen`. */
   async #consumeOn(channel: ConsumingChannel): Promise<void> {
-    if (this.#isConsuming) return;
-    const { ordered } = this.#options;
+    if (this.#tags.length > 0) return;
+    const { ordered, consumer } = this.#options;
     const { queue } = this.source;
-    const consumerTag = this.#options.consumer;
+    if (!ordered) this.#isWide = false;
+    if (!ordered && this.#setUps > 1) await channel.raw.prefetch(1);
+    this.#tags = [consumer];
+    const consumerTag = consumer;
     await channel.consume(queue, ordered ? { consumerTag, priority: priorityOf(queue, consumerTag) } : { consumerTag });
-    this.#isConsuming = true;
     this.#trouble = null;
   }
 
+  /**
+   * A second consumer for the rest of the prefetch, once the first message turned out to be no suspect: AMQP cannot
+   * change the prefetch of a consumer, and what is pushed beside a killer is counted with it.
+   */
+  async #widen(): Promise<void> {
+    const { prefetch, consumer } = this.#options;
+    const channel = this.#channel;
+    if (channel === null || this.#tags.length !== 1 || prefetch === 1) return;
+    const consumerTag = `${consumer} more`;
+    this.#tags = [...this.#tags, consumerTag];
+    await channel.raw.prefetch(prefetch - 1);
+    await channel.consume(this.source.queue, { consumerTag });
+  }
+
   #arrived(delivery: Delivery): void {
-    if (!this.#wanted && !this.#options.ordered) {
+    const { ordered, prefetch, onReady } = this.#options;
+    if (!this.#wanted && !ordered) {
       delivery.nack(true);
       return;
     }
+    const isSuspect = redeliveriesOf(delivery.message) > suspectAfterRedeliveries;
+    if (isSuspect === this.#isWide && prefetch > 1) this.#adapt(isSuspect);
     this.#waiting.push(delivery);
-    if (this.#wanted) this.#options.onReady();
+    if (this.#wanted) onReady();
+  }
+
+  #adapt(isSuspect: boolean): void {
+    const { ordered } = this.#options;
+    if (!ordered) {
+      if (isSuspect) return;
+      this.#isWide = true;
+      void this.#next(() => this.#widen());
+      return;
+    }
+    // A lane can only be closed and opened anew, which counts all that was pushed: fewer are next time.
+    if (!isSuspect || this.#inHand.size > 0 || this.#waiting.length > 0) return;
+    this.#isWide = false;
+    this.#isReopening = true;
+    void this.#next(async () => {
+      try {
+        if (this.#inHand.size === 0) await this.#reopen();
+      } finally {
+        this.#isReopening = false;
+        this.#options.onReady();
+      }
+    });
   }
 
   /** The channel is gone with all that it brought. */
@@ -220,24 +288,42 @@ export class Feed {
 
   #forget(): void {
     this.#channel = null;
-    this.#isConsuming = false;
+    this.#tags = [];
     this.#waiting.length = 0;
     this.#inHand.clear();
   }
 
+  /** Unordered alone. The broker has handled all acks when it has answered. */
   async #cancel(): Promise<void> {
-    // A lane is neither cancelled nor given back before all of it is: see above.
-    if (this.#options.ordered || this.#channel === null || !this.#isConsuming) return;
-    await this.#channel.cancel(this.#options.consumer);
-    this.#isConsuming = false;
+    const channel = this.#channel;
+    if (this.#options.ordered || channel === null) return;
+    const tags = this.#tags;
+    this.#tags = [];
+    for (const tag of tags) await channel.cancel(tag);
     for (const delivery of this.#waiting.splice(0)) delivery.nack(true);
   }
 
   async #shut(): Promise<void> {
     const kept = this.#kept;
+    if (kept !== null) await this.#settleDown().catch(() => {});
     this.#kept = null;
     this.#forget();
     await kept?.close();
+  }
+
+  /**
+   * Until every ack that was written is certain: a quorum queue's channel holds back acks while 32 of its commands are
+   * under way, and drops those when it is closed (measured: of 50 acks before a close, 2 came again). Whatever goes
+   * through the queue's log comes after what was sent before, and the second of two after what the first let go.
+   */
+  async #settleDown(): Promise<void> {
+    if (!this.#options.ordered) return this.#cancel();
+    const channel = this.#channel;
+    if (channel === null || this.#tags.length === 0) return;
+    const consumerTag = `${this.#options.consumer} last`;
+    // A consumer that is never active: ours is before it in the line.
+    await channel.consume(this.source.queue, { consumerTag });
+    await channel.cancel(consumerTag);
   }
 }
 

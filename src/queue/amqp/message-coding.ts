@@ -51,7 +51,8 @@ export function decodeMessage(topic: string, { content, properties, fields }: Am
     key: textOf(headers, header.key),
     routingKey: textOf(headers, header.routingKey) ?? (format === null ? foreignRoutingKey(fields) : null),
     headers: decodeHeaders(headers),
-    body: content,
+    // A reader may write on what it was given; a copy of the message is made of what arrived.
+    body: Buffer.from(content),
     publishedAt: numberOf(headers, header.publishedAt),
     format,
   };
@@ -83,10 +84,9 @@ function writeCounts({ attempt, postpones, firstFailedAt }: Counts, headers: Rec
 }
 
 /**
- * Hand-outs before this one. 4.x counts two things and shows them from the second hand-out on: deliveries that failed,
- * and all that were given back as well; 3.10 counts all as the former; a classic queue only says whether there was one.
+ * Hand-outs before this one that ended without an answer. 3.10 counts what is given back as well; 4.x shows the count from the
+ * second hand-out on, and leaves out what was given back by `nack`; a classic queue only says whether there was one.
  */
 export function redeliveriesOf({ properties, fields }: AmqpMessage): number {
-  const headers: AmqpHeaders = properties.headers ?? {};
-  return numberOf(headers, 'x-acquired-count') ?? numberOf(headers, 'x-delivery-count') ?? (fields.redelivered ? 1 : 0);
+  return numberOf(properties.headers ?? {}, 'x-delivery-count') ?? (fields.redelivered ? 1 : 0);
 }

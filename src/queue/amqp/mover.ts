@@ -18,6 +18,9 @@ const moverPrefetch = 1_000;
 /** What cannot be delivered now (its queue is full, the broker takes nothing) is tried again after this. */
 const retryAfterMs = 1_000;
 
+/** How long a mover that ends waits for its last confirms. */
+const lastMovesMs = 5_000;
+
 export interface MoverOptions {
   readonly link: Link;
   readonly names: Names;
@@ -38,6 +41,8 @@ export interface MoverOptions {
 export class Mover {
   readonly #options: MoverOptions;
   readonly #closing = new AbortController();
+  /** What is being delivered now. */
+  readonly #moving = new Set<Promise<void>>();
   #kept: KeptConsumer | null = null;
 
   constructor(options: MoverOptions) {
@@ -59,13 +64,24 @@ export class Mover {
     });
   }
 
+  /** What has been published is acked before it ends, so that nothing comes twice; what waits here goes back. */
   async close(): Promise<void> {
     this.#closing.abort();
+    const { clock } = this.#options;
+    const channel = this.#kept?.channel ?? null;
+    await channel?.cancel(this.#tag).catch(() => {});
+    const over = new AbortController();
+    await Promise.race([Promise.all(this.#moving), sleep(clock, lastMovesMs, over.signal)]);
+    over.abort();
     await this.#kept?.close();
   }
 
+  get #tag(): string {
+    return `${this.#options.consumer}.mover`;
+  }
+
   async #setUp(channel: ConsumingChannel): Promise<void> {
-    const { link, names, objects, catalogue, time, consumer, logger } = this.#options;
+    const { link, names, objects, catalogue, time, logger } = this.#options;
     await objects.declareBase();
     await this.#listen(channel);
     await catalogue.refresh();
@@ -73,7 +89,7 @@ export class Mover {
     await time
       .probe(link)
       .catch((error: unknown) => logger.warn({ error }, "the broker's time could not be found out"));
-    await channel.consume(names.due, { consumerTag: `${consumer}.mover` });
+    await channel.consume(names.due, { consumerTag: this.#tag });
   }
 
   /** Whoever changes what is declared tells the movers: they must know which groups are gone. */
@@ -90,7 +106,8 @@ export class Mover {
       this.#options.catalogue.outdate();
       delivery.ack();
     } else {
-      void this.#move(delivery);
+      const move = this.#move(delivery).finally(() => this.#moving.delete(move));
+      this.#moving.add(move);
     }
   }
 

@@ -1,4 +1,4 @@
-import { Refusal } from '../driver.js';
+import { createHash } from 'node:crypto';
 
 /** What decides which exchanges and queues a topic has. It never changes while the topic exists. */
 export interface TopicShape {
@@ -7,8 +7,8 @@ export interface TopicShape {
   readonly lanes: number;
 }
 
-/** AMQP's short strings. */
-const maxNameBytes = 255;
+/** Two of these, a prefix and a vhost of usual length fit into 255 bytes, which is all that RabbitMQ allows for both together. */
+const longestPlain = 64;
 
 /**
  * The names of everything that signalbox has in a broker; nothing else makes or reads names. All begin with the
@@ -65,13 +65,7 @@ export class Names {
   }
 
   #name(...parts: readonly string[]): string {
-    const name = [this.#prefix, ...parts].join('.');
-    if (Buffer.byteLength(name) <= maxNameBytes) return name;
-    throw new Refusal(
-      'invalid',
-      `"${name}" would be the name of an exchange or queue, and is longer than ${maxNameBytes} bytes`,
-      'use a shorter prefix, or shorter names',
-    );
+    return [this.#prefix, ...parts].join('.');
   }
 }
 
@@ -79,7 +73,13 @@ function laneOf({ ordering, lanes }: TopicShape, lane: number): readonly string[
   return ordering === 'none' ? [] : [`${lane}of${lanes}`];
 }
 
-/** Without dots, which separate the parts of a name: topic `a.b` and group `c` are not topic `a` and group `b.c`. */
+/**
+ * Without dots, which separate the parts of a name: topic `a.b` and group `c` are not topic `a` and group `b.c`. What is
+ * long, or not plain ASCII, is cut and told apart by a hash.
+ */
 function encoded(name: string): string {
-  return name.replace(/[%:]/g, encodeURIComponent).replaceAll('.', ':');
+  const plain = name.replace(/[%:~]/g, encodeURIComponent).replaceAll('.', ':').replaceAll('~', '%7E');
+  if (plain.length <= longestPlain && /^[!-~]+$/.test(plain)) return plain;
+  const start = plain.replace(/[^!-~]/g, '').slice(0, 32);
+  return `${start}~${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
 }

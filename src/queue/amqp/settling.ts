@@ -48,7 +48,7 @@ export class Settling {
       if (results[index]?.status !== 'failed') handed.stored.add(nonce);
     }
     const failed = results.find((result) => result.status === 'failed');
-    return failed ?? answerOf(handed.feed.ack(handed));
+    return failed ?? ackForSure(handed);
   }
 
   /** A copy takes its place, with other counts. */
@@ -68,8 +68,20 @@ export class Settling {
       // Its queue is gone, and what was in it.
       return classify(error).code === 'unroutable' ? lost : { status: 'failed', error };
     }
-    return answerOf(handed.feed.ack(handed));
+    return ackForSure(handed);
   }
+}
+
+/**
+ * With a copy on its way, the original must not come again because its ack was still on the wire when the process
+ * died: the broker's answer to whatever follows on the channel says that it has read the ack.
+ */
+async function ackForSure(handed: Handed): Promise<SettleResult> {
+  const { raw } = handed.delivery.channel;
+  const answer = answerOf(handed.feed.ack(handed));
+  // A channel that is lost now may have carried the ack, or not: done, as for every ack of AMQP.
+  if (answer === done) await raw.checkExchange('amq.topic').catch(() => {});
+  return answer;
 }
 
 function answerOf(answer: 'done' | 'lost'): SettleResult {

@@ -31,6 +31,7 @@ export class AmqpSubscription implements DriverSubscription {
   readonly #feeds: readonly Feed[];
   #wake = new AbortController();
   #signal: AbortSignal | null = null;
+  #isAwaited = false;
   #firstFeed = 0;
   #closing: Promise<void> | null = null;
 
@@ -50,6 +51,7 @@ export class AmqpSubscription implements DriverSubscription {
           consumer: `${consumer} ${topic}/${group}${ordered ? ` ${lane}` : ''}`.slice(0, 80),
           onReady: () => this.#wake.abort(),
           onLost,
+          isAwaited: () => this.#isAwaited,
         }),
     );
   }
@@ -85,6 +87,12 @@ export class AmqpSubscription implements DriverSubscription {
     return this.#context.settling.settle(batch);
   }
 
+  /** How many this reader of the group was pushed that it has not received. */
+  waitingIn(topic: string, group: string): number {
+    if (topic !== this.#options.topic || group !== this.#options.group) return 0;
+    return this.#feeds.reduce((sum, feed) => sum + feed.waiting, 0);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     this.#wake.abort();
@@ -104,9 +112,11 @@ export class AmqpSubscription implements DriverSubscription {
   async #idle(ms: number, signal: AbortSignal): Promise<void> {
     const wake = this.#wake;
     const end = (): void => wake.abort();
+    this.#isAwaited = true;
     signal.addEventListener('abort', end, { once: true });
     await sleep(this.#context.clock, ms, wake.signal);
     signal.removeEventListener('abort', end);
+    this.#isAwaited = false;
   }
 
   /** From each lane in turn, beginning with another one each time. */
