@@ -9,12 +9,15 @@ export interface Heading {
   readonly node: string;
 }
 
-/** Runs the sections, one after the other, and prints what they measured: as they end, or as one JSON object at the end. */
+/** Runs the sections, one after the other, and prints what they measured: as they end, or as one JSON object at the end. Rejects for a section that does not exist. */
 export async function reportFigures(
   heading: Heading,
   sections: Sections,
   { json, only }: { readonly json: boolean; readonly only: string | null },
 ): Promise<void> {
+  if (only !== null && !Object.hasOwn(sections, only)) {
+    throw new Error(`there is no section ${JSON.stringify(only)}; there are ${Object.keys(sections).join(', ')}`);
+  }
   if (!json) console.log(`${heading.backend}: ${heading.server}, Node ${heading.node}\n\n${titles}`);
   const measured: (Figure & { readonly ratio: number | null; readonly met: boolean | null })[] = [];
   for (const [name, section] of Object.entries(sections)) {

@@ -22,5 +22,10 @@ if ('usage' in read) {
   console.error(read.usage);
   process.exitCode = 2;
 } else {
-  await benchmarks.find(({ name }) => name === read.name)?.run(read.url ?? '', read.options);
+  try {
+    await benchmarks.find(({ name }) => name === read.name)?.run(read.url ?? '', read.options);
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 }
