@@ -34,6 +34,8 @@ export default defineConfig({
     // Processes, not threads: tests send signals and start programs. All cores: with two, vitest would use one.
     pool: 'forks',
     maxWorkers: '100%',
+    // Conformance cases wait more than they work; the suite itself lets eight run at once.
+    maxConcurrency: 8,
     // A laggard is a defect, a busy machine is not: far above what any test needs.
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -14,6 +14,7 @@ interface ConformanceFlags {
   readonly only: readonly string[];
   readonly markdown?: string;
   readonly timeFactor: number;
+  readonly concurrency: number;
   readonly json?: boolean;
   readonly verbose?: boolean;
 }
@@ -34,6 +35,9 @@ export function addConformance(program: Command, { io, exitWith }: Cli): void {
         100,
       ),
     )
+    .addOption(
+      wholeNumberOption('--concurrency <n>', 'run so many cases at once (memory: runs one after the other)', 8, 1, 64),
+    )
     .option('--json', 'one JSON document on stdout, for programs')
     .option('--verbose', 'on an error, print its stack; print each case to stderr as it ends')
     .addHelpText('after', '\nExample:\n  $ signalbox conformance memory: --markdown conformance.md')
@@ -44,6 +48,7 @@ export function addConformance(program: Command, { io, exitWith }: Cli): void {
       const harness = await harnessOf(url, io, flags.timeFactor);
       const report = await suite.runConformance(harness, {
         only: flags.only.length === 0 ? undefined : flags.only,
+        concurrency: flags.concurrency,
         onResult: flags.verbose ? ({ status, id }) => void io.stderr.write(`${status} ${id}\n`) : undefined,
       });
       if (flags.json) writeJson(io.stdout, documentOf(report, suite));

@@ -7,6 +7,7 @@ import { DriverBench } from './driver-bench.js';
 import type { Harness } from './harness.js';
 import { obstacleTo } from './needs.js';
 import { QueueBench } from './queue-bench.js';
+import { straysOf } from './strays.js';
 import { Time } from './time.js';
 import { Turns } from './turns.js';
 
@@ -61,27 +62,41 @@ const limitTurns = 20_000;
 /** Real time within which what a case opened must be closed: it has ended already, and others wait. */
 const closeLimitMs = 30_000;
 
-/** Runs cases and answers what became of each, promise by promise. Rejects only where nothing can be run at all. */
+/**
+ * Runs cases and answers what became of each, promise by promise. Rejects only where nothing can be run at all, or where
+ * all passed and yet something was rejected that nobody waited for.
+ */
 export async function runConformance(
   harness: Harness,
   { only, onResult, concurrency }: RunOptions = {},
 ): Promise<ConformanceReport> {
   const cases = chosen(only);
   const turns = turnsFor(harness, concurrency);
-  const capabilities = await capabilitiesOf(harness);
-  const results = new Map<Case, CaseResult>();
   try {
-    const run = async (each: Case): Promise<void> => {
-      const result = await turns.take(runsAlone(each), () => resultOf(each, harness, capabilities));
-      results.set(each, result);
-      onResult?.(result, each);
-    };
-    await Promise.all(aloneLast(cases).map(run));
+    const capabilities = await capabilitiesOf(harness);
+    const results = new Map<Case, CaseResult>();
+    const strays = await straysOf(() =>
+      Promise.all(
+        aloneLast(cases).map(async (each) => {
+          const result = await turns.take(runsAlone(each), () => resultOf(each, harness, capabilities));
+          results.set(each, result);
+          onResult?.(result, each);
+        }),
+      ),
+    );
+    checkStrays(strays, [...results.values()]);
+    const version = typeof harness.version === 'string' ? harness.version : await harness.version();
+    return { backend: harness.backend, version, capabilities, promises: byPromise(cases, results) };
   } finally {
     await harness.close?.();
   }
-  const version = typeof harness.version === 'string' ? harness.version : await harness.version();
-  return { backend: harness.backend, version, capabilities, promises: byPromise(cases, results) };
+}
+
+function checkStrays(strays: readonly unknown[], results: readonly CaseResult[]): void {
+  const [cause] = strays;
+  if (strays.length === 0 || results.some(({ status }) => status === 'failed')) return;
+  const what = `something was rejected that nobody waited for, which ends a program: ${String(cause)}`;
+  throw new Error(`every case has passed, but ${what}`, { cause });
 }
 
 /** Who may run when, for this harness. */
@@ -127,10 +142,16 @@ export async function runCase(each: Case, harness: Harness, capabilities: Capabi
 
 /** What the backend can do, known once a client has been opened. */
 export async function capabilitiesOf(harness: Harness): Promise<Capabilities> {
-  const driver = await bounded(harness, limitMs, 'making a client', Promise.resolve(harness.client()));
   const time = new Time(harness.time);
-  await time.until(driver.open({ logger: silentLogger, emit: () => {} }));
-  await time.until(driver.close());
+  const verb = async <T>(name: string, call: Promise<T>): Promise<T> => {
+    const ended = time.until(call).catch((cause: unknown) => {
+      throw new Error(`cannot try ${harness.backend}: ${name} of the first client failed: ${String(cause)}`, { cause });
+    });
+    return bounded(harness, limitMs, `cannot try ${harness.backend}: ${name} of the first client`, ended);
+  };
+  const driver = await verb('the making', Promise.resolve(harness.client()));
+  await verb('open', driver.open({ logger: silentLogger, emit: () => {} }));
+  await verb('close', driver.close());
   return driver.capabilities;
 }
 
