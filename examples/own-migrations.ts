@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import { type Kysely, type Migration, Migrator } from 'kysely';
 import { migrations } from 'signalbox/mysql';
 import { buildMigrations } from 'signalbox/orchestrator/mysql';
 

@@ -76,13 +76,15 @@ const boundConnections = new WeakMap<PoolConnection, MysqlPoolConnection>();
 function bound(connection: PoolConnection, timeoutMs: number | undefined): MysqlPoolConnection {
   const known = boundConnections.get(connection);
   if (known !== undefined) return known;
-  const made: MysqlPoolConnection = {
+  // Kysely 0.29 also asks for the three first.
+  const made = {
     config: connection.config,
     threadId: connection.threadId,
-    connect: (callback) => connection.connect(callback),
+    connect: (callback: (error: unknown) => void) => connection.connect(callback),
     destroy: () => connection.destroy(),
     release: () => connection.release(),
-    query: (sql, values, callback) =>
+    // In the order that both lines of kysely, 0.28 and 0.29, call it in.
+    query: ((sql: string, values: unknown[], callback?: (error: unknown, result: MysqlQueryResult) => void) =>
       connection.query({ sql, values, ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }, (error, result) => {
         // Its answer would be taken for that of the next statement.
         if (error?.code === 'PROTOCOL_SEQUENCE_TIMEOUT') {
@@ -90,8 +92,8 @@ function bound(connection: PoolConnection, timeoutMs: number | undefined): Mysql
           socketOf(connection).destroy();
         }
         callback?.(error, result as MysqlQueryResult);
-      }),
-  };
+      })) as MysqlPoolConnection['query'],
+  } satisfies MysqlPoolConnection & Record<string, unknown>;
   boundConnections.set(connection, made);
   return made;
 }

@@ -1,6 +1,5 @@
 // The contract, and what only a store in a database can get wrong.
-import { CamelCasePlugin, Kysely, MysqlDialect, type RawBuilder, sql } from 'kysely';
-import { Migrator } from 'kysely/migration';
+import { CamelCasePlugin, Kysely, Migrator, MysqlDialect, type RawBuilder, sql } from 'kysely';
 import { createPool } from 'mysql2';
 import { createConnection, createPool as createPromisePool } from 'mysql2/promise';
 import { beforeEach, describe, expect, test } from 'vitest';
