@@ -52,12 +52,13 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const catalogue = new Catalogue(link, names, locks, gate);
   const repair = new Repair({ catalogue, objects, gate, logger });
   const delays = new Delays({ link, names, objects, catalogue, gate, logger });
-  const sending = new Sending({ link, names, catalogue, delays, repair, gate, time });
+  const consumer = settings.connectionName.slice(0, 60);
+  const mover = new Mover({ link, names, objects, catalogue, delays, time, clock, logger, consumer });
+  // Whoever publishes moves as well, so that what is due is not overtaken where nobody consumes at present.
+  const sending = new Sending({ link, names, catalogue, delays, repair, gate, time, onDelayed: () => mover.start() });
   const settling = new Settling({ link, sending, delays, gate });
   const declaring = new Declaring({ names, objects, catalogue, gate });
   const letters = new Letters({ link, names, locks, catalogue, repair, gate, time });
-  const consumer = settings.connectionName.slice(0, 60);
-  const mover = new Mover({ link, names, objects, catalogue, delays, time, clock, logger, consumer });
   const subscriptions = new Set<AmqpSubscription>();
 
   /** What was deleted under a consumer is made again, unless it was removed. */

@@ -20,6 +20,8 @@ export interface SendingOptions {
   readonly repair: Repair;
   readonly gate: DurabilityGate;
   readonly time: BrokerTime;
+  /** Something was sent with a delay. */
+  readonly onDelayed: () => void;
 }
 
 /** The usual answer. An exchange tells whether some group took a message, not how many. */
@@ -68,6 +70,7 @@ export class Sending {
     const { target, message } = send;
     const topic = shapeIn(this.#options.catalogue.seen, message.topic) ?? (await this.#lookUp(message.topic));
     if (send.lane >= topic.lanes) throw noLane(topic, send.lane);
+    if (send.delayMs > 0) this.#options.onDelayed();
     if (target.kind === 'topic') return send.delayMs > 0 ? this.#later(topic, send) : this.#toTopic(topic, send);
     if (target.kind === 'dead') return this.#bury(topic, send, target);
     if (send.delayMs > 0) return this.#laterToGroup(topic, send, target.group);

@@ -9,7 +9,7 @@ import type { Subscription } from '../../subscription.js';
 import { defineTopic, type Topic } from '../../topic.js';
 import type { Harness } from '../harness.js';
 import { Time } from '../time.js';
-import { type Group, type Hold, later, type Moment, nameOf, Reference } from './reference.js';
+import { type Group, type Hold, type Moment, nameOf, Reference } from './reference.js';
 import { type Entry, groupsOfRoute, patterns } from './scene.js';
 
 export type Verb = 'ack' | 'nack' | 'postpone' | 'reject';
@@ -84,6 +84,7 @@ export class QueueScene {
           return { ...scene.#driver.capabilities, lease: null };
         },
         toleranceMs: this.time.isVirtual ? 0 : 2,
+        lateMs: this.time.lateMs,
       },
       both,
     );
@@ -240,11 +241,15 @@ export class QueueScene {
       this.reference.ack(hold);
       for (const [index, entry] of outbox.entries()) this.#put(entry, ids[index] as string, when);
     } else if (verb === 'postpone') {
-      this.reference.release(hold, { ...counts, postpones: counts.postpones + 1 }, later(when, delayMs ?? 0));
+      this.reference.release(
+        hold,
+        { ...counts, postpones: counts.postpones + 1 },
+        this.reference.due(when, delayMs ?? 0),
+      );
     } else if (verb === 'nack' && counts.attempt < maxAttempts) {
       const waitMs = delayMs ?? firstBackoffMs * 2 ** (counts.attempt - 1);
       this.#expect('retried');
-      this.reference.release(hold, { ...counts, attempt: counts.attempt + 1 }, later(when, waitMs));
+      this.reference.release(hold, { ...counts, attempt: counts.attempt + 1 }, this.reference.due(when, waitMs));
     } else {
       this.#expect('dead-lettered');
       this.reference.ack(hold);
@@ -385,7 +390,7 @@ export class QueueScene {
       format: null,
     };
     for (const name of groupsOfRoute[entry.route])
-      this.reference.put(this.group(entry.topic, name), message, freshCounts, later(when, entry.delayMs));
+      this.reference.put(this.group(entry.topic, name), message, freshCounts, this.reference.due(when, entry.delayMs));
   }
 
   #newId({ topic, key }: Entry): string {

@@ -42,6 +42,8 @@ export interface Strictness {
   readonly capabilities: Pick<Capabilities, 'ordering' | 'countsRedeliveries' | 'countsGiveBack' | 'lease'>;
   /** How much earlier than its due time a message may be seen, because two machines round differently. */
   readonly toleranceMs: number;
+  /** How much later than at its due time a message may take its place in the line, where somebody has to move it there. */
+  readonly lateMs: number;
 }
 
 /**
@@ -57,6 +59,14 @@ export class Reference {
     readonly groups: readonly Group[],
   ) {
     this.#strictness = strictness;
+  }
+
+  /** When what was put there at a time is due. */
+  due(when: Moment, delayMs: number): Moment {
+    const { from, to } = later(when, delayMs);
+    // Keys share lanes where a broker gives whole lanes away: there, what waited is moved into its lane when it is due.
+    const isMoved = delayMs > 0 && this.#strictness.capabilities.ordering.keyIsolation === 'window';
+    return { from, to: isMoved ? to + this.#strictness.lateMs : to };
   }
 
   /** A message was put at the end of a group's line, to be handed out when it is due. */

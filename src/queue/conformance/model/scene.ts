@@ -88,7 +88,7 @@ export class Scene {
       ),
     );
     const toleranceMs = this.time.isVirtual ? 0 : 2;
-    this.reference = new Reference({ capabilities: this.capabilities, toleranceMs }, groups);
+    this.reference = new Reference({ capabilities: this.capabilities, toleranceMs, lateMs: this.time.lateMs }, groups);
   }
 
   static async make(harness: Harness): Promise<Scene> {
@@ -225,7 +225,7 @@ export class Scene {
       hold,
       refused: false,
       settlement: { kind: 'release', receipt, delayMs: this.delay(delayMs), counts: next },
-      apply: (when) => this.reference.release(hold, next, later(when, this.delay(delayMs))),
+      apply: (when) => this.reference.release(hold, next, this.reference.due(when, this.delay(delayMs))),
     });
     if (kind === 'nack') {
       const firstFailedAt = counts.firstFailedAt ?? Math.round(this.time.now());
@@ -514,7 +514,7 @@ export class Scene {
 
   #put(entry: Entry, { message, counts, delayMs }: Send, when: Moment): void {
     for (const name of groupsOfRoute[entry.route])
-      this.reference.put(this.group(entry.topic, name), message, counts, later(when, delayMs));
+      this.reference.put(this.group(entry.topic, name), message, counts, this.reference.due(when, delayMs));
   }
 
   #sendOf({ topic, key, route, delayMs, once }: Entry): Send {
