@@ -8,31 +8,48 @@ import type { Statements } from './statements.js';
 export interface Claim {
   readonly group: KnownGroup;
   readonly most: number;
+  /** Of an unordered group: how many times `most` it looks at, so that what others are just taking leaves enough. */
+  readonly reach: number;
   readonly token: number;
   readonly leaseMs: number;
 }
 
-/** What a claim has taken; null: the group is gone. */
-export type Claimed = readonly Row[] | null;
+export interface Claimed {
+  /** In the order of service, as they were before. */
+  readonly rows: readonly Row[];
+  /** There was more, and others were taking it. */
+  readonly crowded: boolean;
+}
 
-/** Runs inside a transaction. Rows in the order of service, as they were before. */
-export function claim(link: Link, statements: Statements, what: Claim): Promise<Claimed> {
+/** Runs inside a transaction. Null: the group is gone. */
+export function claim(link: Link, statements: Statements, what: Claim): Promise<Claimed | null> {
   return what.group.topic.ordering === 'key'
     ? claimOrdered(link, statements, what)
     : claimUnordered(link, statements, what);
 }
 
 async function claimUnordered(link: Link, statements: Statements, what: Claim): Promise<Claimed> {
-  const { group, most } = what;
-  const look = () => link.rows(statements.claimWaiting, [group.id, group.id, group.id, most]);
-  let rows = await look();
-  // No row, no word on leases: then what has ended is looked for, once per emptying.
-  if (rows.length === 0 || Number(rows[0]?.has_late) === 1) {
-    const { affectedRows } = await link.write(statements.expire, [group.id]);
-    if (affectedRows > 0) rows = await look();
+  const { group, most, reach } = what;
+  const look = () => link.rows(statements.lookAtWaiting, [group.id, group.id, most * reach, group.id]);
+  let seen = await look();
+  const late = seen.filter((row) => Number(row.late) === 1).map(idOf);
+  if (late.length > 0) {
+    await link.write(statements.expire, [late]);
+    seen = await look();
   }
-  if (rows.length > 0) await take(link, statements, what, rows.map(idOf));
-  return rows;
+  const waiting = seen.filter((row) => Number(row.late) === 0);
+  const ids = waiting
+    .sort((one, other) => Number(one.at_ms) - Number(other.at_ms) || idOf(one) - idOf(other))
+    .map(idOf);
+  const taken: Row[] = [];
+  for (let next = 0; next < ids.length && taken.length < most; ) {
+    const part = ids.slice(next, next + most - taken.length);
+    next += part.length;
+    const rows = new Map((await link.rows(statements.lockWaiting, [part])).map((row) => [idOf(row), row]));
+    taken.push(...part.map((id) => rows.get(id)).filter((row) => row !== undefined));
+  }
+  if (taken.length > 0) await take(link, statements, what, taken.map(idOf));
+  return { rows: taken, crowded: taken.length < most && ids.length >= most * reach };
 }
 
 /** How much further down the line a claim looks at a time, and how far at most: behind a million rows of slow keys nobody is served. */
@@ -44,14 +61,15 @@ const mostRows = 1_000_000;
  * rest of the keys are. With lanes and leases on them a claim costs about the same (57 us per message against 59,
  * finding 2), and lanes would have to be handed over.
  */
-async function claimOrdered(link: Link, statements: Statements, what: Claim): Promise<Claimed> {
+async function claimOrdered(link: Link, statements: Statements, what: Claim): Promise<Claimed | null> {
   const { group, most } = what;
   if ((await link.rows(statements.lockGroup, [group.id])).length === 0) return null;
   const window = 2 * most + 64;
   const look = () => link.rows(statements.lookAtLine, [group.id, group.id, most + 64, group.id, 0, window]);
   let seen = await look();
-  if (seen.some(({ late }) => Number(late) === 1)) {
-    await link.write(statements.expire, [group.id]);
+  const late = seen.filter((row) => Number(row.late) === 1).map(idOf);
+  if (late.length > 0) {
+    await link.write(statements.expire, [late]);
     seen = await look();
   }
   const at = (one: number): readonly Row[] => seen.filter((row) => Number(row.stage) === one);
@@ -72,15 +90,16 @@ async function claimOrdered(link: Link, statements: Statements, what: Claim): Pr
       .sort((one, other) => one.id - other.id),
     window,
   );
-  if (choice.chosen.length === 0) return [];
+  if (choice.chosen.length === 0) return { rows: [], crowded: false };
   await take(link, statements, what, choice.chosen);
   const rows = await link.rows(statements.bodies, [choice.chosen]);
   const byId = new Map(rows.map((row) => [idOf(row), row]));
   // They were read after they were taken.
-  return choice.chosen.flatMap((id) => {
+  const taken = choice.chosen.flatMap((id) => {
     const row = byId.get(id);
     return row === undefined ? [] : [{ ...row, handouts: Number(row.handouts) - 1 }];
   });
+  return { rows: taken, crowded: false };
 }
 
 /** Gives the choice the line piece by piece, until it has enough or there is no more. */

@@ -1,5 +1,5 @@
 import { type KnownGroup, noGroup } from './catalogue.js';
-import { claim } from './claim.js';
+import { type Claimed, claim } from './claim.js';
 import type { Context } from './context.js';
 import { Hold } from './hold.js';
 import { Intake, type Waiter } from './intake.js';
@@ -116,29 +116,30 @@ export class Claimer {
     const most = Math.min(wanted, mostPerClaim);
     try {
       const token = await this.#nextToken();
-      const rows = await this.#claim(group, most, token);
-      if (rows === null) return this.gone(group.id);
+      const claimed = await this.#claim(intake, most, token);
+      if (claimed === null) return this.gone(group.id);
+      const { rows, crowded } = claimed;
       this.#handOut(intake, rows, token, waiters);
-      if (rows.length < most) {
-        if (!intake.stirred) intake.emptied();
-        else if (intake.waiting > 0) this.#claimSoon(intake);
-      } else if (intake.waiting > 0) this.#claimSoon(intake);
+      intake.crowded(crowded);
+      const isEmpty = rows.length < most && !crowded && !intake.stirred;
+      if (isEmpty) intake.emptied();
+      else if (intake.waiting > 0) this.#claimSoon(intake);
     } catch (error) {
       this.#failAll(intake, error);
     }
   }
 
-  async #claim(group: KnownGroup, most: number, token: number): Promise<readonly Row[] | null> {
+  async #claim({ group, reach }: Intake, most: number, token: number): Promise<Claimed | null> {
     const { claiming, statements, leaseMs } = this.#context;
     let tried = false;
     try {
-      const rows = await claiming.transact(async (link) => {
+      const claimed = await claiming.transact(async (link) => {
         for (const { box, token: old } of this.#forsaken) await link.write(statements.forsakeClaim, [box, old]);
         tried = true;
-        return claim(link, statements, { group, most, token, leaseMs });
+        return claim(link, statements, { group, most, reach, token, leaseMs });
       });
       this.#forsaken.length = 0;
-      return rows;
+      return claimed;
     } catch (error) {
       if (tried) this.#forsaken.push({ box: group.id, token });
       throw error;

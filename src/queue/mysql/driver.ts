@@ -107,7 +107,9 @@ export class MysqlDriver implements Driver {
 
   async subscribe(options: SubscribeOptions): Promise<DriverSubscription> {
     const running = this.#open();
-    await running.context.catalogue.group(options.topic, options.group);
+    const { catalogue, claiming, quick } = running.context;
+    await catalogue.group(options.topic, options.group);
+    await Promise.all([claiming.warm(), quick.warm(), running.life.ready()]);
     const subscription = new MysqlSubscription(this.#open(), options);
     this.#subscriptions.add(subscription);
     return subscription;

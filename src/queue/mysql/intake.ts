@@ -13,6 +13,9 @@ export interface Waiter {
   readonly fail: (error: unknown) => void;
 }
 
+/** Enough for as many processes; rows that are looked at and not taken cost a microsecond each. */
+const farthestReach = 8;
+
 /**
  * What this process wants from one group: the pending receives, longest waiting first, and what is known about
  * whether a claim would find anything.
@@ -23,6 +26,8 @@ export class Intake {
   #emptyAt = Number.NEGATIVE_INFINITY;
   #cancelAlarm: (() => void) | null = null;
   #alarmAt = Number.POSITIVE_INFINITY;
+  /** See `Claim`. */
+  reach = 1;
   /** Something happened that a claim under way may have come too early for. */
   stirred = false;
 
@@ -57,6 +62,11 @@ export class Intake {
     const removed = this.#waiters.delete(waiter);
     if (this.#waiters.size === 0) this.#silence();
     return removed;
+  }
+
+  /** Where others take from the same group, a claim looks further; where they have gone, less far again. */
+  crowded(isCrowded: boolean): void {
+    this.reach = isCrowded ? Math.min(farthestReach, this.reach * 2) : Math.max(1, this.reach / 2);
   }
 
   /** A claim found less than was asked for: until somebody says otherwise, there is no more. */

@@ -54,6 +54,11 @@ export class Life {
     this.#living = this.#live();
   }
 
+  /** Has a name to claim by, before the first claim needs it. */
+  async ready(): Promise<void> {
+    if (this.#holder === null) await this.#register();
+  }
+
   /** A token that no other claim has. */
   async nextToken(): Promise<number> {
     const holder = this.#holder ?? (await this.#register());

@@ -63,7 +63,7 @@ export class Prober {
   }
 
   async #probe(): Promise<void> {
-    const { quick, tables, statements } = this.#context;
+    const { quick, tables } = this.#context;
     const intakes = this.#claimer.waiting;
     if (intakes.length === 0) return;
     let found = false;
@@ -72,7 +72,7 @@ export class Prober {
       for (const row of rows) {
         const box = Number(row.box);
         const isOver = [row.ends_at, row.line_ends_at].some((end) => end !== null && Number(end) <= Number(row.now_ms));
-        if (isOver) await quick.run((link) => link.write(statements.expire, [box]));
+        if (isOver) await this.#takeBackLate(box);
         if (this.#act(box, row, isOver)) found = true;
       }
       this.#intervalMs = found ? busyMs : Math.min(idleMs, this.#intervalMs * slowDownBy);
@@ -80,6 +80,14 @@ export class Prober {
       // Whoever claims finds out the same, and is told; a probe has nobody to tell.
       this.#intervalMs = Math.min(longestMs, Math.max(idleMs, this.#intervalMs * 2));
     }
+  }
+
+  async #takeBackLate(box: number): Promise<void> {
+    const { quick, statements } = this.#context;
+    await quick.run(async (link) => {
+      const ids = (await link.rows(statements.late, [box])).map(({ id }) => Number(id));
+      if (ids.length > 0) await link.write(statements.expire, [ids]);
+    });
   }
 
   /** Answers whether there was something that nobody had told of. */

@@ -29,6 +29,13 @@ export class Session {
     return this.#waiting === 0;
   }
 
+  /** Connects, so that nobody waits for it later. */
+  warm(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#linked();
+    });
+  }
+
   /** Work whose statements each stand for themselves: on a session with autocommit. */
   run<T>(work: Work<T>): Promise<T> {
     return this.#inTurn(async () => again(async () => work(await this.#linked())));
