@@ -30,7 +30,7 @@ export interface Account extends KeyOrder {
   readonly early: readonly string[];
   /** Handed out although the error said that nothing was stored. */
   readonly phantoms: readonly string[];
-  /** One message under two ids. */
+  /** Under more ids than it was published times. */
   readonly renamed: readonly string[];
   readonly deadLetters: {
     readonly found: number;
@@ -74,7 +74,8 @@ export function accountOf(run: Run, ledger: Ledger, letters: readonly FoundLette
     if (record.n < run.messages) published[told]++;
     else if (told === 'stored') invoices++;
     if (told === 'refused' && record.hands.length > 0) phantoms.push(`message ${record.n}`);
-    if (new Set(record.hands.map(({ id }) => id)).size > 1) renamed.push(`message ${record.n}`);
+    // An invoice whose order came again is published again: another message, with an id of its own.
+    if (new Set(record.hands.map(({ id }) => id)).size > record.sends.length) renamed.push(`message ${record.n}`);
     for (const group of groupsOf[planOf(run.seed, run.messages, record.n).topic]) {
       const name = `message ${record.n} in group ${group}`;
       const course = courseOf(run, record, group);

@@ -51,7 +51,9 @@ export function interruptionOf({ processKills, serverKills }: Ledger, profile: P
   if (done && profile.settleGraceMs === null) return null;
   const until = (hand.endAt ?? Number.POSITIVE_INFINITY) + (profile.settleGraceMs ?? 0);
   if ((processKills.get(hand.process) ?? Number.POSITIVE_INFINITY) <= until) return 'in hand of a killed process';
-  if (killsWithin(serverKills, hand.at, until) > 0) return 'in hand when the server was killed';
+  // It may have waited in our process for its handler, and a client hears of a kill when its event loop comes to it.
+  const from = hand.at - (profile.settleGraceMs ?? 0);
+  if (killsWithin(serverKills, from, until) > 0) return 'in hand when the server was killed';
   if (done) return null;
   if (hand.leaseLost || hand.outcome === 'lost') return 'lease lost';
   return hand.settle === null ? null : 'settlement of unknown outcome';

@@ -89,14 +89,15 @@ export class Ledger {
     }
   }
 
-  /** Whether the last word on all that is owed is an ack that nobody answered, which may have taken effect. */
+  /** Whether the last word on all that is owed is an ack (or a reject) that nobody answered, which may have taken effect. */
   allOwedMayBeSettled(): boolean {
     return [...this.owed].every((name) => {
       const [n = '', group] = name.split('/');
       const last = this.record(Number(n))
         .hands.filter((hand) => hand.group === group)
         .at(-1);
-      return last?.settle?.verb === 'ack' && (last.outcome === null || last.outcome === 'unknown');
+      if (last?.settle?.verb !== 'ack' && last?.settle?.verb !== 'reject') return false;
+      return last.outcome === null || last.outcome === 'unknown';
     });
   }
 

@@ -2,7 +2,8 @@
 export interface Profile {
   /**
    * How long after `ack()` resolved a kill can still undo it, milliseconds; null where its answer comes from the
-   * backend and is certain. Where the protocol has no answer (AMQP), resolved means handed over.
+   * backend and is certain. Where the protocol has no answer (AMQP), resolved means handed over, also to a
+   * connection whose end nobody has noticed yet.
    */
   readonly settleGraceMs: number | null;
   /** Whether delays and retries go through copies (publish, then ack), which a kill in between doubles. */
