@@ -3,7 +3,7 @@ export { backoff } from '../backoff.js';
 export { type DeadLetter, deadLetterNoticeSchema } from '../dead-letter.js';
 export type { Delivery } from '../delivery.js';
 export type { Driver, DriverEvent, DriverSubscription, Received, SettleResult } from '../driver.js';
-export { matches, Refusal } from '../driver.js';
+export { freshCounts, matches, Refusal } from '../driver.js';
 export { PermanentError, QueueError, queueErrorCodes } from '../errors.js';
 export { laneOf } from '../lane.js';
 export type { Queue } from '../queue.js';

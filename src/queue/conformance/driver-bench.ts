@@ -239,6 +239,24 @@ export function giveBack(receipt: Receipt): Settlement {
   return { kind: 'give-back', receipt };
 }
 
+/** All that a message may carry beside its id and body, none of it usual. */
+export const eventful = {
+  key: 'Key ',
+  routingKey: 'a.B ',
+  headers: { Header: ' v ', other: '' },
+  publishedAt: 1_750_000_000_123,
+} as const satisfies Sketch;
+
+/** What comes of an entry `whole` that was sent as `eventful`. */
+export function whole(topic: string): StoredMessage {
+  return { id: 'whole', topic, ...eventful, body: utf8.encode('whole'), format: 1 };
+}
+
+/** For comparisons: the same bytes, and headers of whatever prototype. */
+export function plain(message: StoredMessage): unknown {
+  return { ...message, headers: { ...message.headers }, body: Buffer.from(message.body).toString('hex') };
+}
+
 /** A death as the portable layer would write it. */
 export const death: Death = {
   cause: 'rejected',

@@ -43,6 +43,7 @@ const needs = {
   clientWithWrongClock: hook('clientWithWrongClock'),
   beginTransaction: hook('beginTransaction'),
   sendForeign: hook('sendForeign'),
+  backendNow: hook('backendNow'),
   'virtual time': {
     of: 'harness',
     met: (_, { time }) => time.kind === 'virtual',

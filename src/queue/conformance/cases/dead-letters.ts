@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { many, sorted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
-import { deadLetterNoticeSchema, defineTopic, type Queue } from '../contract.js';
-import { ack, deadOf, death, idsOf } from '../driver-bench.js';
+import { deadLetterNoticeSchema, defineTopic, freshCounts, type Queue } from '../contract.js';
+import { ack, deadOf, death, eventful, idsOf, plain, whole } from '../driver-bench.js';
 import { type AnyTopic, ids, type QueueBench } from '../queue-bench.js';
 
 export const deadLetters: readonly Case[] = [
@@ -71,6 +71,23 @@ export const deadLetters: readonly Case[] = [
         const { firstFailedAt = 0, lastFailedAt = 0 } = letter?.death ?? {};
         assert.ok(lastFailedAt - firstFailedAt >= 2_000, `${lastFailedAt - firstFailedAt} ms lie between them`);
       }),
+      driverCase(
+        'a-letter-says-when-it-was-put-there-by-the-clock-of-the-backend',
+        async (bench) => {
+          const topic = await bench.declare();
+          const { backendNow } = bench.harness;
+          const before = (await backendNow?.()) ?? Number.NaN;
+
+          await bench.send(bench.entry(topic, 'm', { target: deadOf() }));
+
+          const after = (await backendNow?.()) ?? Number.NaN;
+          const box = { kind: 'dead', topic: topic.name, group: 'default' } as const;
+          const list = await bench.time.until(bench.driver.admin.letters(box, { limit: 10, cursor: null }));
+          const buriedAt = list.letters[0]?.buriedAt ?? Number.NaN;
+          assert.ok(buriedAt >= before - 1 && buriedAt <= after + 1, `${buriedAt} is not in ${before} to ${after}`);
+        },
+        'backendNow',
+      ),
       driverCase('a-letter-is-kept-as-it-was-buried', async (bench) => {
         const topic = await bench.declare();
         const body = new Uint8Array([0, 1, 2, 253, 254, 255]);
@@ -259,6 +276,31 @@ export const deadLetters: readonly Case[] = [
 
         assert.deepEqual(ids(await bench.drain(queue, topic)), ['m0', 'm1', 'm2', 'dead']);
       }),
+      driverCase('a-redriven-message-comes-back-whole', async (bench) => {
+        const topic = await bench.declare({ ordering: 'key' });
+        await bench.send(bench.entry(topic, 'whole', { ...eventful, target: deadOf() }));
+
+        const box = { kind: 'dead', topic: topic.name, group: 'default' } as const;
+        assert.equal(await bench.time.until(bench.driver.admin.redrive(box, ['whole'])), 1);
+
+        const reader = await bench.subscribe(topic);
+        const { message, counts, receipt } = await bench.receiveOne(reader);
+        assert.deepEqual([plain(message), counts], [plain(whole(topic.name)), freshCounts]);
+        await bench.settleDone(reader, ack(receipt));
+      }),
+      driverCase('letters-are-named-by-the-bytes-of-their-ids', async (bench) => {
+        const topic = await bench.declare();
+        const ids = ['a', 'A', 'a ', 'ä', 'a\u0308'];
+        await bench.send(...ids.map((id) => bench.entry(topic, id, { target: deadOf() })));
+        const box = { kind: 'dead', topic: topic.name, group: 'default' } as const;
+
+        const redriven = await bench.time.until(bench.driver.admin.redrive(box, ['A']));
+        const purged = await bench.time.until(bench.driver.admin.purge(box, ['a ']));
+
+        const left = await bench.time.until(bench.driver.admin.letters(box, { limit: 10, cursor: null }));
+        assert.deepEqual([redriven, purged, sorted(idsOf(left.letters))], [1, 1, sorted(['a', 'ä', 'a\u0308'])]);
+        assert.deepEqual(await bench.drain(await bench.subscribe(topic)), ['A']);
+      }),
       queueCase('two-letters-with-one-id-are-both-redriven', async (bench) => {
         const topic = bench.topic();
         const queue = await bench.queue([topic]);
@@ -342,6 +384,29 @@ export const deadLetters: readonly Case[] = [
         'm3 1',
       ]);
       assert.deepEqual(ids(await bench.drain(queue, topic, 'failing')), ['m0']);
+    }),
+    driverCase('letters-with-one-id-in-two-groups-are-two-letters', async (bench) => {
+      const topic = await bench.declare({ groups: ['one', 'two'].map((name) => ({ name, patterns: ['#'] })) });
+      for (const id of ['m', 'n'])
+        await bench.send(...['one', 'two'].map((group) => bench.entry(topic, id, { target: deadOf(group) })));
+      const boxOf = (group: string) => ({ kind: 'dead', topic: topic.name, group }) as const;
+      const { admin } = bench.driver;
+
+      const counts = [
+        await bench.time.until(admin.redrive(boxOf('one'), ['m'])),
+        await bench.time.until(admin.purge(boxOf('one'), ['n'])),
+      ];
+
+      const left = await bench.time.until(admin.letters(boxOf('two'), { limit: 10, cursor: null }));
+      assert.deepEqual(
+        [counts, sorted(idsOf(left.letters))],
+        [
+          [1, 1],
+          ['m', 'n'],
+        ],
+      );
+      assert.deepEqual(await bench.drain(await bench.subscribe(topic, { group: 'two' })), []);
+      assert.deepEqual(await bench.drain(await bench.subscribe(topic, { group: 'one' })), ['m']);
     }),
     driverCase('the-dead-letters-of-a-group-that-is-removed-are-removed', async (bench) => {
       const groups = ['one', 'two'].map((name) => ({ name, patterns: ['#'] }));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { many, sorted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
 import { matches, Refusal } from '../contract.js';
+import { deadOf, idsOf } from '../driver-bench.js';
 import { ids } from '../queue-bench.js';
 
 const patterns = ['#', '*', 'a', 'a.*', '*.b', 'a.#', '#.b', '*.*', 'a.#.b', '#.*', '', 'a.*.c', '#.#', 'a*', 'ä.*'];
@@ -189,6 +190,18 @@ export const routing: readonly Case[] = [
         assert.ok(groups === 1 || groups === null);
         await bench.rejects('not-found', queue.admin.depth(topic, 'leaving'));
         assert.equal((await bench.drain(queue, topic)).length, 2);
+      }),
+      driverCase('removing-a-group-leaves-alone-what-has-its-name-in-another-topic', async (bench) => {
+        const groups = [{ name: 'same', patterns: ['#'] }];
+        const [one, other] = [await bench.declare({ groups }), await bench.declare({ groups })];
+        await bench.send(bench.entry(other, 'waits'), bench.entry(other, 'dead', { target: deadOf('same') }));
+
+        await bench.time.until(bench.driver.admin.removeGroup(one.name, 'same'));
+
+        const box = { kind: 'dead', topic: other.name, group: 'same' } as const;
+        const { letters } = await bench.time.until(bench.driver.admin.letters(box, { limit: 10, cursor: null }));
+        assert.deepEqual(idsOf(letters), ['dead']);
+        assert.deepEqual(await bench.drain(await bench.subscribe(other, { group: 'same' })), ['waits']);
       }),
     ],
   ),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { gate, many, never, sorted, untilAborted } from '../bench.js';
 import { type Case, driverCase, promise, queueCase } from '../case.js';
 import { backoff, type Delivery, PermanentError, type SettleResult } from '../contract.js';
-import { ack, giveBack, idsOf, release } from '../driver-bench.js';
+import { ack, eventful, giveBack, idsOf, plain, release, whole } from '../driver-bench.js';
 import { Interruption } from '../interference.js';
 import { ids } from '../queue-bench.js';
 
@@ -76,6 +76,37 @@ export const settling: readonly Case[] = [
           `${tookMs} ms`,
         );
       }),
+      driverCase('what-is-released-comes-back-whole-with-counts-of-any-size', async (bench) => {
+        const topic = await bench.declare({ ordering: 'key' });
+        const reader = await bench.subscribe(topic);
+        await bench.send(bench.entry(topic, 'whole', eventful));
+        const first = await bench.receiveOne(reader);
+        const counts = { attempt: 70_000, postpones: 3_000_000, firstFailedAt: 1_750_000_000_456 };
+
+        await bench.settleDone(reader, release(first.receipt, 0, counts));
+
+        const again = await bench.receiveOne(reader);
+        assert.deepEqual(again.counts, counts);
+        for (const { message } of [first, again]) assert.deepEqual(plain(message), plain(whole(topic.name)));
+        await bench.settleDone(reader, ack(again.receipt));
+      }),
+      driverCase(
+        'a-release-of-thirty-days-waits-in-full',
+        async (bench) => {
+          const topic = await bench.declare();
+          const reader = await bench.subscribe(topic);
+          await bench.send(bench.entry(topic, 'far'));
+          const thirtyDaysMs = 30 * 24 * 60 * 60 * 1_000;
+
+          await bench.settleDone(reader, release((await bench.receiveOne(reader)).receipt, thirtyDaysMs));
+
+          await bench.time.pass(thirtyDaysMs - 1_000);
+          await bench.nothing(reader);
+          await bench.time.pass(1_000);
+          assert.deepEqual(idsOf(await bench.receive(reader, 1)), ['far']);
+        },
+        'virtual time',
+      ),
       driverCase('a-release-without-a-delay-comes-back-at-once', async (bench) => {
         const topic = await bench.declare();
         const reader = await bench.subscribe(topic);
@@ -929,6 +960,24 @@ export const settling: readonly Case[] = [
         await bench.nothing(reader, 0);
         assert.deepEqual(idsOf(await bench.receive(reader, 1)), ['released']);
         await bench.nothing(reader);
+      }),
+      driverCase('one-stale-receipt-of-a-batch-stops-no-other', async (bench) => {
+        const topic = await bench.declare();
+        const reader = await bench.subscribe(topic);
+        await bench.send(...['acked', 'stale', 'released'].map((id) => bench.entry(topic, id)));
+        const received = await bench.receive(reader, 3);
+        const receiptOf = (id: string): object => received.find(({ message }) => message.id === id)?.receipt as object;
+        await bench.settleDone(reader, ack(receiptOf('stale')));
+
+        const answers = await bench.settle(
+          reader,
+          ack(receiptOf('acked')),
+          ack(receiptOf('stale')),
+          release(receiptOf('released'), 0),
+        );
+
+        assert.deepEqual(answers, ['done', 'lost', 'done']);
+        assert.deepEqual(await bench.drain(reader), ['released']);
       }),
       driverCase(
         'a-holder-whose-lease-is-lost-cannot-touch-the-newer-one',
