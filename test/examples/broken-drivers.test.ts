@@ -153,6 +153,83 @@ const breaks: readonly Break[] = [
     }),
   },
   {
+    what: 'answers for a batch what it should answer for one stale receipt in it',
+    promise: '18.1',
+    shownBy: 'one-stale-receipt-of-a-batch-stops-no-other',
+    subscription: (subscription) => ({
+      settle: async (batch) => {
+        const results = await subscription.settle(batch);
+        return results.some(({ status }) => status === 'lost') ? batch.map(() => ({ status: 'lost' })) : results;
+      },
+    }),
+  },
+  {
+    what: 'keeps counts in a byte',
+    promise: 'S2',
+    shownBy: 'what-is-released-comes-back-whole-with-counts-of-any-size',
+    subscription: (subscription) => ({
+      settle: (batch) =>
+        subscription.settle(
+          batch.map((each) => {
+            if (each.kind !== 'release') return each;
+            const { attempt, postpones, firstFailedAt } = each.counts;
+            return { ...each, counts: { attempt: attempt % 256, postpones: postpones % 256, firstFailedAt } };
+          }),
+        ),
+    }),
+  },
+  {
+    what: 'forgets the routing key of what is released',
+    promise: 'S2',
+    shownBy: 'what-is-released-comes-back-whole-with-counts-of-any-size',
+    subscription: (subscription) => ({
+      receive: async (...given) =>
+        (await subscription.receive(...given)).map((each) =>
+          each.counts.attempt === 1 ? each : { ...each, message: { ...each.message, routingKey: null } },
+        ),
+    }),
+  },
+  {
+    what: 'names letters without regard to case',
+    promise: '21.3',
+    shownBy: 'letters-are-named-by-the-bytes-of-their-ids',
+    admin: (admin) => ({
+      redrive: async (box, ids) => {
+        if (ids === 'all') return admin.redrive(box, ids);
+        const { letters } = await admin.letters(box, { limit: 1_000, cursor: null });
+        const wanted = new Set(ids.map((id) => id.toLowerCase()));
+        const found = letters.map(({ message }) => String(message.id)).filter((id) => wanted.has(id.toLowerCase()));
+        return admin.redrive(box, found);
+      },
+    }),
+  },
+  {
+    what: 'purges the letters of every group',
+    promise: '21.5',
+    shownBy: 'letters-with-one-id-in-two-groups-are-two-letters',
+    admin: (admin) => ({
+      purge: async (box, ids) => {
+        const count = await admin.purge(box, ids);
+        if (box.kind === 'lost') return count;
+        const groups = (await admin.topics()).find(({ name }) => name === box.topic)?.groups ?? [];
+        for (const { name } of groups) await admin.purge({ ...box, group: name }, ids);
+        return count;
+      },
+    }),
+  },
+  {
+    what: 'removes a group from every topic',
+    promise: '6.4',
+    shownBy: 'removing-a-group-leaves-alone-what-has-its-name-in-another-topic',
+    admin: (admin) => ({
+      removeGroup: async (topic, group) => {
+        await admin.removeGroup(topic, group);
+        for (const { name, groups } of await admin.topics())
+          if (groups.some((each) => each.name === group)) await admin.removeGroup(name, group);
+      },
+    }),
+  },
+  {
     what: 'keeps in hand what is given back',
     promise: 'S7',
     shownBy: 'what-is-given-back-is-there-for-others-at-once',
