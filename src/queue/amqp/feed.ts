@@ -129,6 +129,8 @@ export class Feed {
   }
 
   async giveBack(handed: Handed): Promise<'done' | 'lost'> {
+    // Not while it is being cancelled: it would come back here once more, and be counted again.
+    if (!this.#wanted && !this.#options.ordered) await this.#turn;
     if (!this.holds(handed) || !this.#release(handed)) return 'lost';
     if (!this.#options.ordered) {
       // Not `nack`, which RabbitMQ 4 does not count: it is counted everywhere, or nowhere, and lanes cannot help it.
