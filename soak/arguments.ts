@@ -3,7 +3,10 @@ import { type Backend, backends } from './profile.js';
 
 export interface SoakOptions {
   readonly backend: Backend;
-  readonly url: string;
+  /** Null: a server of our own. */
+  readonly url: string | null;
+  /** Three nodes of RabbitMQ of our own. */
+  readonly cluster: boolean;
   readonly minutes: number;
   readonly messages: number;
   readonly consumers: number;
@@ -15,7 +18,7 @@ export interface SoakOptions {
 }
 
 const usage =
-  'usage: npm run soak -- mysql|amqp URL [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--no-server-kill] [--patience SECONDS] [--json]';
+  'usage: npm run soak -- mysql|amqp [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--no-server-kill] [--patience SECONDS] [--json]';
 
 /** What to run, or the one line that says what is wrong and how it is used. Pure but for the seed, which is random unless given. */
 export function readSoakArguments(args: readonly string[]): SoakOptions | { readonly usage: string } {
@@ -32,17 +35,20 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
         seed: { type: 'string' },
         patience: { type: 'string' },
         'server-kill': { type: 'boolean', default: true },
+        cluster: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     });
-    const [name, url, ...more] = positionals;
+    const [name, url = null, ...more] = positionals;
     const backend = backends.find((each) => each === name);
     if (backend === undefined)
       return refuse(name === undefined ? 'no backend is named' : `there is no soak of ${JSON.stringify(name)}`);
-    if (url === undefined) return refuse(`the ${backend} soak needs the URL of a server`);
-    if (!URL.canParse(url) || !schemes[backend].includes(new URL(url).protocol)) {
+    if (url !== null && (!URL.canParse(url) || !schemes[backend].includes(new URL(url).protocol))) {
       // Not the URL itself: it may hold a password.
       return refuse(`the ${backend} soak needs a URL that begins with ${schemes[backend].join(' or ')}`);
+    }
+    if (values.cluster && (backend !== 'amqp' || url !== null)) {
+      return refuse('--cluster is for amqp without a URL: it starts three nodes of its own');
     }
     if (more.length > 0) return refuse('one soak at a time');
     const numbers = {
@@ -60,7 +66,7 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
       return refuse('--minutes must be a number above 0');
     }
     return {
-      ...{ backend, url, minutes, killServer: values['server-kill'], json: values.json },
+      ...{ backend, url, minutes, cluster: values.cluster, killServer: values['server-kill'], json: values.json },
       messages: numbers.messages ?? 0,
       consumers: numbers.consumers ?? 0,
       seed: numbers.seed ?? 0,

@@ -2,17 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openQueue, type Queue, sleep, systemClock } from 'signalbox';
-import { serverVersion } from '../bench/server-version.js';
 import { type Account, accountOf } from './account.js';
 import type { SoakOptions } from './arguments.js';
 import { Crew } from './crew.js';
 import { monotonicMs } from './journal.js';
 import { Ledger } from './ledger.js';
 import { findLetters } from './letters.js';
-import { LocalServer } from './local-server.js';
 import { groupsOf, topicNames } from './plan.js';
 import { profiles } from './profile.js';
 import type { Facts } from './report.js';
+import { type KillableServer, targetOf } from './target.js';
 import { type SoakTopics, topicsOf } from './topics.js';
 import { brokenPromises } from './verdict.js';
 
@@ -30,10 +29,11 @@ const quietMs = 5_000;
 
 /** One soak from the first declaration to the last account. Rejects where it could not be run at all. */
 export async function runSoak(options: SoakOptions, say: (line: string) => void): Promise<Outcome> {
-  const { backend, url, seed, messages } = options;
-  // First, so that a server that cannot be killed is an error before anything was sent.
-  const server = options.killServer ? new LocalServer(backend, url) : null;
+  const { backend, seed, messages } = options;
   const run = Math.random().toString(36).slice(2, 8);
+  // First, so that a server that cannot be killed is an error before anything was sent.
+  await using target = await targetOf(options, run);
+  const { url, version, server } = target;
   const topics = topicsOf(run);
   const ledger = new Ledger(seed, messages);
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-soak-'));
@@ -44,7 +44,6 @@ export async function runSoak(options: SoakOptions, say: (line: string) => void)
     process.exit(130);
   };
   process.once('SIGINT', interrupt);
-  const version = await serverVersion(url);
   const queue = await openQueue(url, { topics: Object.values(topics), name: 'soak' });
   try {
     const startedAt = monotonicMs();
@@ -77,7 +76,7 @@ export async function runSoak(options: SoakOptions, say: (line: string) => void)
 interface Going {
   readonly options: SoakOptions;
   readonly queue: Queue;
-  readonly server: LocalServer | null;
+  readonly server: KillableServer | null;
   readonly crew: Crew;
   readonly ledger: Ledger;
   readonly durationMs: number;
@@ -130,7 +129,7 @@ function patienceMs(options: SoakOptions, queue: Queue, ledger: Ledger): number 
   return options.patienceSeconds * 1_000;
 }
 
-async function killAndStart(server: LocalServer, ledger: Ledger): Promise<number> {
+async function killAndStart(server: KillableServer, ledger: Ledger): Promise<number> {
   const at = monotonicMs();
   ledger.add({ e: 'server-killed', at });
   await server.kill();

@@ -15,14 +15,15 @@ describe('the arguments of npm run soak', () => {
       ]),
     ).toEqual({
       ...{ backend: 'mysql', url: 'mysql://root@127.0.0.1:3306/test', minutes: 0.5, messages: 100_000, consumers: 4 },
-      ...{ seed: 3, killServer: false, patienceSeconds: 60, json: false },
+      ...{ seed: 3, cluster: false, killServer: false, patienceSeconds: 60, json: false },
     });
   });
 
   test.for<readonly [readonly string[], string]>([
     [[], 'no backend is named'],
     [['sqlite'], 'there is no soak of "sqlite"'],
-    [['mysql'], 'needs the URL of a server'],
+    [['mysql', '--cluster'], '--cluster is for amqp without a URL'],
+    [['amqp', 'amqp://127.0.0.1', '--cluster'], '--cluster is for amqp without a URL'],
     [['mysql', 'amqp://127.0.0.1'], 'needs a URL that begins with mysql: or mariadb:'],
     [['amqp', 'no URL'], 'needs a URL that begins with amqp: or amqps:'],
     [['amqp', 'amqp://127.0.0.1', 'more'], 'one soak at a time'],
@@ -33,7 +34,7 @@ describe('the arguments of npm run soak', () => {
   ])('%o are refused in one line that shows the usage', ([args, fault]) => {
     expect(readSoakArguments(args)).toEqual({ usage: expect.stringContaining(fault) });
     expect(readSoakArguments(args)).toEqual({
-      usage: expect.stringMatching(/^[^\n]*usage: npm run soak -- mysql\|amqp URL[^\n]*$/),
+      usage: expect.stringMatching(/^[^\n]*usage: npm run soak -- mysql\|amqp \[URL\][^\n]*$/),
     });
   });
 
