@@ -27,6 +27,11 @@ export class OrderedChoice {
     this.#most = most;
   }
 
+  /** Keys of which no other message can be chosen. */
+  get busy(): Iterable<number> {
+    return this.#busy;
+  }
+
   get full(): boolean {
     return this.chosen.length >= this.#most;
   }

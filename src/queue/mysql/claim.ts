@@ -79,27 +79,33 @@ async function claimOrdered(link: Link, statements: Statements, what: Claim): Pr
   const due = at(stage.waiting)
     .map(candidate)
     .sort((one, other) => one.atMs - other.atMs || one.id - other.id);
-  const choice = new OrderedChoice(inHand, due, most);
-  await walkLine(
-    link,
-    statements,
-    group,
-    choice,
-    at(stage.line)
-      .map(candidate)
-      .sort((one, other) => one.id - other.id),
-    window,
-  );
-  if (choice.chosen.length === 0) return { rows: [], crowded: false };
-  await take(link, statements, what, choice.chosen);
-  const rows = await link.rows(statements.bodies, [choice.chosen]);
-  const byId = new Map(rows.map((row) => [idOf(row), row]));
-  // They were read after they were taken.
-  const taken = choice.chosen.flatMap((id) => {
-    const row = byId.get(id);
-    return row === undefined ? [] : [{ ...row, handouts: Number(row.handouts) - 1 }];
-  });
+  const line = at(stage.line)
+    .map(candidate)
+    .sort((one, other) => one.id - other.id);
+  const taken: Row[] = [];
+  // More than one round only where somebody else has locked what was chosen: then its key waits, and others are chosen.
+  const [busy, passed] = [new Set(inHand), new Set<number>()];
+  for (;;) {
+    const left = (rows: readonly Candidate[]) => rows.filter(({ id }) => !passed.has(id));
+    const choice = new OrderedChoice(busy, left(due), most - taken.length);
+    await walkLine(link, statements, group, choice, { head: line, window, left });
+    if (choice.chosen.length === 0) break;
+    const rows = new Map((await link.rows(statements.bodies, [choice.chosen])).map((row) => [idOf(row), row]));
+    for (const id of choice.chosen) taken.push(...[rows.get(id)].filter((row) => row !== undefined));
+    if (rows.size === choice.chosen.length || taken.length >= most) break;
+    for (const id of choice.chosen) passed.add(id);
+    for (const key of choice.busy) busy.add(key);
+  }
+  if (taken.length > 0) await take(link, statements, what, taken.map(idOf));
   return { rows: taken, crowded: false };
+}
+
+interface LineStart {
+  readonly head: readonly Candidate[];
+  /** How many rows were asked for: with fewer, the line ends there. */
+  readonly window: number;
+  /** Without what was passed by. */
+  readonly left: (rows: readonly Candidate[]) => readonly Candidate[];
 }
 
 /** Gives the choice the line piece by piece, until it has enough or there is no more. */
@@ -108,13 +114,12 @@ async function walkLine(
   statements: Statements,
   group: KnownGroup,
   choice: OrderedChoice,
-  head: readonly Candidate[],
-  window: number,
+  { head, window, left }: LineStart,
 ): Promise<void> {
   let piece = head;
   let expected = window;
   for (let walked = 0; walked < mostRows; walked += expected) {
-    choice.walk(piece);
+    choice.walk(left(piece));
     if (choice.full) return;
     const last = piece[piece.length - 1];
     if (last === undefined || piece.length < expected) return choice.end();

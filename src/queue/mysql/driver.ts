@@ -160,7 +160,8 @@ export class MysqlDriver implements Driver {
     const lost = (cause: unknown): void =>
       host.logger.warn({ cause }, 'a connection to the database was lost; making another');
     const session = (autocommit: boolean): Session => {
-      const made = new Session(source, { autocommit });
+      // One row that a stranger has locked must not stop what goes over the same connection.
+      const made = new Session(source, { autocommit, lockWaitSeconds: 1 });
       made.onLost = lost;
       return made;
     };

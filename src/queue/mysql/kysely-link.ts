@@ -1,5 +1,13 @@
 import { CompiledQuery, type Kysely } from 'kysely';
-import { type Link, type LinkSource, type OwnLink, type Row, sessionSettings, type Written } from './link.js';
+import {
+  type Link,
+  type LinkSettings,
+  type LinkSource,
+  type OwnLink,
+  type Row,
+  sessionSettings,
+  type Written,
+} from './link.js';
 import { bytes, type SqlValue, text } from './sql-values.js';
 
 type AnyKysely = Kysely<unknown>;
@@ -35,13 +43,13 @@ export class BorrowedConnections implements LinkSource {
     this.#db = db;
   }
 
-  connect(autocommit: boolean): Promise<OwnLink> {
+  connect(settings: LinkSettings): Promise<OwnLink> {
     return new Promise((resolve, reject) => {
       this.#db
         .connection()
         .execute(async (db) => {
           const link = new BorrowedLink(db as AnyKysely);
-          await link.setUp(autocommit);
+          await link.setUp(settings);
           resolve(link);
           await link.returned;
           await link.putRight();
@@ -70,9 +78,9 @@ class BorrowedLink extends KyselyLink implements OwnLink {
     });
   }
 
-  async setUp(autocommit: boolean): Promise<void> {
+  async setUp(settings: LinkSettings): Promise<void> {
     this.#before = await settingsOf(this);
-    for (const setting of sessionSettings(autocommit)) await this.write(setting);
+    for (const setting of sessionSettings(settings)) await this.write(setting);
   }
 
   async putRight(): Promise<void> {

@@ -28,19 +28,25 @@ export interface OwnLink extends Link {
 
 /** Makes links, each with a session of its own that is set up for this driver's statements. */
 export interface LinkSource {
-  connect(autocommit: boolean): Promise<OwnLink>;
+  connect(settings: LinkSettings): Promise<OwnLink>;
   /** Whether `connect` takes from what the application has. */
   close(): Promise<void>;
 }
 
+export interface LinkSettings {
+  readonly autocommit: boolean;
+  /** How long a statement waits for a row that somebody else has locked. */
+  readonly lockWaitSeconds: number;
+}
+
 /** Nothing of ours waits longer for a row that somebody else has locked. */
-export const lockWaitSeconds = 5;
+export const longestLockWaitSeconds = 5;
 
 /**
  * READ COMMITTED: with REPEATABLE READ the same statements had up to 110 deadlocks in 3 s, and a claim would lock the
  * gaps that publishers insert into. The modes and the time zone because an application's pool, or the server, may have others.
  */
-export const sessionSettings = (autocommit: boolean): readonly string[] => [
+export const sessionSettings = ({ autocommit, lockWaitSeconds }: LinkSettings): readonly string[] => [
   'set session transaction isolation level read committed',
   `set session autocommit = ${autocommit ? 1 : 0}, innodb_lock_wait_timeout = ${lockWaitSeconds}, sql_mode = 'STRICT_TRANS_TABLES', time_zone = '+00:00'`,
 ];

@@ -1,9 +1,17 @@
 import { type Connection, type ConnectionOptions, createConnection, type ResultSetHeader } from 'mysql2';
-import { type LinkSource, lockWaitSeconds, type OwnLink, type Row, sessionSettings, type Written } from './link.js';
+import {
+  type LinkSettings,
+  type LinkSource,
+  longestLockWaitSeconds,
+  type OwnLink,
+  type Row,
+  sessionSettings,
+  type Written,
+} from './link.js';
 import type { SqlValue } from './sql-values.js';
 
 /** Above the wait for a lock: a connection that has not answered by then is half open, or the server is stuck. */
-const answerWithinMs = (lockWaitSeconds + 10) * 1000;
+const answerWithinMs = (longestLockWaitSeconds + 10) * 1000;
 
 /** Links over connections of this driver's own. */
 export class OwnConnections implements LinkSource {
@@ -22,11 +30,11 @@ export class OwnConnections implements LinkSource {
     };
   }
 
-  async connect(autocommit: boolean): Promise<OwnLink> {
+  async connect(settings: LinkSettings): Promise<OwnLink> {
     const link = new ConnectionLink(createConnection(this.#options));
     try {
       await link.connected;
-      for (const setting of sessionSettings(autocommit)) await link.write(setting);
+      for (const setting of sessionSettings(settings)) await link.write(setting);
       return link;
     } catch (error) {
       link.destroy(error);

@@ -1,4 +1,4 @@
-import type { LinkSource } from './link.js';
+import { type LinkSource, longestLockWaitSeconds } from './link.js';
 import { Session, type Work } from './session.js';
 
 /** A few sessions of one kind: work goes to one that is idle, or waits for the next. Connections are made when they are needed. */
@@ -8,7 +8,7 @@ export class SessionPool {
 
   constructor(source: LinkSource, size: number, onLost: (cause: unknown) => void) {
     this.#sessions = Array.from({ length: size }, () => {
-      const session = new Session(source, { autocommit: true });
+      const session = new Session(source, { autocommit: true, lockWaitSeconds: longestLockWaitSeconds });
       session.onLost = onLost;
       return session;
     });

@@ -1,5 +1,5 @@
 import { Refusal } from '../driver.js';
-import type { LinkSource, OwnLink } from './link.js';
+import type { LinkSettings, LinkSource, OwnLink } from './link.js';
 import { again } from './lock-conflict.js';
 
 /** How a piece of work runs on a session: statement by statement, or as one transaction. */
@@ -11,15 +11,15 @@ export type Work<T> = (link: OwnLink) => Promise<T>;
  */
 export class Session {
   readonly #source: LinkSource;
-  readonly #autocommit: boolean;
+  readonly #settings: LinkSettings;
   #link: OwnLink | null = null;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
 
-  constructor(source: LinkSource, { autocommit }: { readonly autocommit: boolean }) {
+  constructor(source: LinkSource, settings: LinkSettings) {
     this.#source = source;
-    this.#autocommit = autocommit;
+    this.#settings = settings;
   }
 
   /** Called with each link that is lost without having been asked to end. */
@@ -47,7 +47,7 @@ export class Session {
       again(async () => {
         const link = await this.#linked();
         try {
-          if (this.#autocommit) await link.write('begin');
+          if (this.#settings.autocommit) await link.write('begin');
           const result = await work(link);
           await link.write('commit');
           return result;
@@ -86,7 +86,7 @@ export class Session {
   async #linked(): Promise<OwnLink> {
     if (this.#link?.alive) return this.#link;
     if (this.#closed) throw closed();
-    const link = await this.#source.connect(this.#autocommit);
+    const link = await this.#source.connect(this.#settings);
     if (this.#closed) {
       link.destroy(closed());
       throw closed();

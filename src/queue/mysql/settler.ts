@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { classifyMysql } from '../../sql/mysql-errors.js';
 import type { Settlement, SettleResult } from '../driver.js';
 import { tellArrivals } from './arrivals.js';
@@ -5,6 +6,7 @@ import { batchOf } from './batch.js';
 import type { Context } from './context.js';
 import { Hold } from './hold.js';
 import { StaleCatalogue } from './insert.js';
+import { isLockNotGiven } from './lock-conflict.js';
 import { ackAll, ackOne, type Ending, isPlainAck, type Settled, SomeLost, settleAll } from './settling.js';
 
 interface Call {
@@ -15,6 +17,9 @@ interface Call {
 
 const mostLooks = 10;
 
+/** For so long after a lock was waited for in vain, none is waited for: or all settlements would wait for that one again and again. */
+const carefulForMs = 10_000;
+
 /**
  * Settles for the whole process: what the readers bring while one transaction is under way goes together in the next (20 000
  * acks per second on one connection, against 1 600 one by one, and no delay when idle).
@@ -23,6 +28,7 @@ export class Settler {
   readonly #context: Context;
   #waiting: Call[] = [];
   #running: Promise<void> | null = null;
+  #carefulUntil = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context) {
     this.#context = context;
@@ -82,6 +88,10 @@ export class Settler {
     return results;
   }
 
+  get #isCareful(): boolean {
+    return performance.now() < this.#carefulUntil;
+  }
+
   async #endTogether(endings: readonly Ending[], results: Map<Ending, SettleResult>): Promise<void> {
     try {
       const settled = await this.#attempt(endings);
@@ -95,6 +105,11 @@ export class Settler {
       }
       tellArrivals(this.#context.wakes, [...settled.arrivals, ...[...freed].map((box) => ({ box, inMs: 0 }))]);
     } catch (error) {
+      // (What has idempotency keys is alone, and may wait for those.)
+      if (isLockNotGiven(error) && !this.#isCareful && !endings.some(hasKeys)) {
+        this.#carefulUntil = performance.now() + carefulForMs;
+        return this.#endTogether(endings, results);
+      }
       const { outcomeUnknown, retryable } = classifyMysql(error);
       if (outcomeUnknown || retryable) throw error;
       if (endings.length === 1) results.set(endings[0] as Ending, { status: 'failed', error });
@@ -106,7 +121,8 @@ export class Settler {
   async #attempt(endings: readonly Ending[]): Promise<Settled> {
     const { quick, settling, senders, catalogue } = this.#context;
     const [only] = endings;
-    const plain = endings.every(isPlainAck);
+    const careful = this.#isCareful;
+    const plain = !careful && endings.every(isPlainAck);
     if (plain && only !== undefined && endings.length === 1) {
       return quick.run((link) => ackOne(link, this.#context, only));
     }
@@ -121,7 +137,7 @@ export class Settler {
     const session = endings.some(hasKeys) ? senders : settling;
     for (let look = 1; ; look++) {
       try {
-        return await session.transact((link) => settleAll(link, this.#context, endings));
+        return await session.transact((link) => settleAll(link, this.#context, endings, { waits: !careful }));
       } catch (error) {
         if (!(error instanceof StaleCatalogue) || look >= mostLooks) throw error;
         await catalogue.refresh();

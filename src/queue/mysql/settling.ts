@@ -1,4 +1,4 @@
-import type { Settlement, SettleResult } from '../driver.js';
+import { Refusal, type Settlement, type SettleResult } from '../driver.js';
 import type { Arrivals } from './arrivals.js';
 import { batchOf, groupsOf, type Placed } from './batch.js';
 import type { Context } from './context.js';
@@ -49,18 +49,27 @@ export async function ackOne(link: Link, { statements }: Context, ending: Ending
 
 /**
  * Any settlements, in one transaction: locks the rows that are still ours, then ends those. Throws `StaleCatalogue` when the
- * groups that an outbox goes to have changed.
+ * groups that an outbox goes to have changed. Rows that somebody else has locked are waited for, or
+ * their settlements fail with a `conflict` refusal, and nothing of theirs is changed.
  */
-export async function settleAll(link: Link, context: Context, endings: readonly Ending[]): Promise<Settled> {
+export async function settleAll(
+  link: Link,
+  context: Context,
+  endings: readonly Ending[],
+  { waits }: { readonly waits: boolean },
+): Promise<Settled> {
   const { statements, catalogue } = context;
   const where = held(claimsOf(endings.map(({ hold }) => hold)));
-  const rows = await link.rows(statements.live + where.sql + statements.forUpdate, where.values);
-  const live = new Set(rows.map(({ id }) => Number(id)));
+  const idsOf = async (lock: string): Promise<ReadonlySet<number>> =>
+    new Set((await link.rows(statements.live + where.sql + lock, where.values)).map(({ id }) => Number(id)));
+  const live = await idsOf(waits ? statements.forUpdate : statements.unlocked);
+  const stillOurs = waits ? live : await idsOf('');
   const results = new Map<Ending, SettleResult>();
   const outbox: Placed[] = [];
   for (const ending of endings) {
-    if (!live.has(ending.hold.id)) results.set(ending, lost);
-    else {
+    if (!live.has(ending.hold.id)) {
+      results.set(ending, stillOurs.has(ending.hold.id) ? lockedOut() : lost);
+    } else {
       const batch = batchOf(outboxOf(ending), catalogue.topics, () => undefined);
       const refused = batch.results.find((result) => result?.status === 'failed');
       results.set(ending, refused?.status === 'failed' ? refused : done);
@@ -98,6 +107,11 @@ export async function settleAll(link: Link, context: Context, endings: readonly 
     ),
   ];
   return { results, arrivals };
+}
+
+function lockedOut(): SettleResult {
+  const remedy = 'see who holds it: it is settled when that transaction has ended';
+  return { status: 'failed', error: new Refusal('conflict', 'somebody else has locked the message', remedy) };
 }
 
 /** Answers what was stored: not what an idempotency key says is there already. */

@@ -11,6 +11,8 @@ export type Statements = ReturnType<typeof statementsOn>;
 /** `in (?)` takes a list, `values ?` a list of rows. */
 export function statementsOn({ topics, groups, messages, letters, keys }: Tables) {
   const served = `${messages} force index (service)`;
+  /** Few rows make servers scan the whole table, and wait for every row that somebody else holds. */
+  const named = `${messages} force index (primary)`;
   return {
     // — publishing —
 
@@ -74,7 +76,7 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
 
     /** Of these what still waits, and nobody else is just taking. */
     lockWaiting: `select id, handouts, ${message}
-      from ${messages}
+      from ${named}
       where id in (?) and stage = 0 and visible_after <= ${now}
       for update skip locked`,
 
@@ -109,22 +111,31 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
       order by id
       limit ?`,
 
-    take: `update ${messages}
+    take: `update ${named}
       set stage = stage + 1, visible_after = ${now} + ?, claim_token = ?, handouts = handouts + 1
       where id in (?) and stage in (0, 2)`,
-    bodies: `select id, handouts, ${message} from ${messages} where id in (?)`,
+    /** Those of the chosen that nobody else has locked: what a stranger's transaction holds must not hold up a claim. */
+    bodies: `select id, handouts, ${message} from ${named} where id in (?) and stage in (0, 2) for update skip locked`,
 
     // — giving back; `stage - 1` is where it was, `due_at` its old place —
 
     /** `?`: how many hand-outs are not to count. (`stage` is read before it is written: not every server reads the old value afterwards.) */
-    giveBack: `update ${messages}
+    giveBack: `update ${named}
       set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0, handouts = handouts - ?
       where `,
-    /** Leases that are over: which ones, and taking those back. */
+    /** Leases that are over: which ones. */
     late: `select id from ${served} where box = ? and stage in (1, 3) and visible_after <= ${now}`,
-    expire: `update ${messages}
-      set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0
-      where id in (?) and stage in (1, 3) and visible_after <= ${now}`,
+    /**
+     * Takes those back. Rows that somebody has locked are left for the next time: claims wait for this. (Without its limit, MySQL merges
+     * the inner select and forgets what it skips; without the straight join, MariaDB begins with the whole table.)
+     */
+    expire: `update (
+        select id from ${named} where id in (?) and stage in (1, 3) and visible_after <= ${now}
+        limit 10000
+        for update skip locked
+      ) ended
+      straight_join ${messages} m force index (primary) on m.id = ended.id
+      set m.visible_after = if(m.stage = 3, 0, m.due_at), m.stage = m.stage - 1, m.claim_token = 0`,
     /** What one claim has, of which nobody knows: its answer was lost. */
     forsakeClaim: `update ${served}
       set visible_after = if(stage = 3, 0, due_at), stage = stage - 1, claim_token = 0, handouts = handouts - 1
@@ -137,14 +148,22 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
     // — settling; `held(…)` completes the where clauses —
 
     ack: `delete from ${messages} where `,
-    live: `select id from ${messages} where `,
+    live: `select id from ${named} where `,
     forUpdate: ' for update',
-    deleteRows: `delete from ${messages} where id in (?)`,
-    extend: `update ${messages} set visible_after = ${now} + ? where `,
+    /** Touches no other row, which `ack` may: of few rows MariaDB scans all, and this comes after a lock was waited for in vain. */
+    deleteRows: `delete m from (select id from ${named} where id in (?) limit 10000 for update skip locked) ended
+      straight_join ${messages} m force index (primary) on m.id = ended.id`,
+    /** A row that somebody has locked keeps its lease as it is: the others must not lose theirs while it is waited for. */
+    extend: (where: string) => `update (select id from ${named} where ${where} limit 10000 for update skip locked) held
+      straight_join ${messages} m force index (primary) on m.id = held.id
+      set m.visible_after = ${now} + ?`,
+    /** Those of the live ones that can be ended now. */
+    unlocked: ' for update skip locked',
     /** It leaves its place, also in a line: it comes back by its time. The derived table has a row for each. */
-    release: (rows: number) => `update ${messages} m
-      join (${Array.from({ length: rows }, (_, index) => (index === 0 ? 'select ? as id, ? as delay_ms, ? as attempt, ? as postpones, ? as first_failed_at' : 'select ?, ?, ?, ?, ?')).join(' union all ')}) r
-        on r.id = m.id
+    release: (
+      rows: number,
+    ) => `update (${Array.from({ length: rows }, (_, index) => (index === 0 ? 'select ? as id, ? as delay_ms, ? as attempt, ? as postpones, ? as first_failed_at' : 'select ?, ?, ?, ?, ?')).join(' union all ')}) r
+      straight_join ${messages} m force index (primary) on m.id = r.id
       set m.stage = 0, m.visible_after = ${now} + r.delay_ms, m.due_at = ${now} + r.delay_ms, m.claim_token = 0, m.handouts = 0,
         m.attempt = r.attempt, m.postpones = r.postpones, m.first_failed_at = r.first_failed_at`,
   };

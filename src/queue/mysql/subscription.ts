@@ -126,7 +126,7 @@ export class MysqlSubscription implements DriverSubscription {
     if (holds.length === 0) return receipts.map(() => 'lost');
     const where = held(claimsOf(holds));
     const kept = await quick.run(async (link) => {
-      const { affectedRows } = await link.write(statements.extend + where.sql, [Math.ceil(ms), ...where.values]);
+      const { affectedRows } = await link.write(statements.extend(where.sql), [...where.values, Math.ceil(ms)]);
       if (affectedRows === holds.length) return null;
       const rows = await link.rows(statements.live + where.sql, where.values);
       return new Set(rows.map(({ id }) => Number(id)));

@@ -14,6 +14,12 @@ export class RawConnection implements AsyncDisposable {
     return new RawConnection(await createConnection({ uri: url, supportBigNumbers: true }));
   }
 
+  /** Begins a transaction that locks rows, not the gaps between them: those would stop every insert there is. */
+  async begin(): Promise<void> {
+    await this.run('set session transaction isolation level read committed');
+    await this.connection.beginTransaction();
+  }
+
   async rows(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {
     const [rows] = await this.connection.query(sql, values as unknown[]);
     return rows as RowDataPacket[];
