@@ -17,7 +17,7 @@ export const groupsOf: Readonly<Record<TopicName, readonly string[]>> = {
   invoice: ['default'],
 };
 
-export const keyCount = 1_000;
+const keyCount = 1_000;
 
 /** One message that the publisher sends, or that an outbox does. */
 export interface Planned {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { groupsOf, type TopicName, topicNames } from './plan.js';
 
 export const bodySchema = z.object({ n: z.number(), note: z.string() });
-export type SoakTopic = Topic<typeof bodySchema>;
+type SoakTopic = Topic<typeof bodySchema>;
 export type SoakTopics = Readonly<Record<TopicName, SoakTopic>>;
 
 /** About 200 bytes as JSON. */
