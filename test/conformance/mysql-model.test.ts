@@ -20,7 +20,7 @@ describe('the models, on MySQL and MariaDB', async () => {
           version,
           timeFactor,
           leaseMs: 2_000,
-          leasesOutliveCuts: layer === 'driver',
+          leasesOutliveCuts: true,
         });
 
         const { failure } = await modelRun({ harness, layer, runs });

@@ -13,17 +13,19 @@ interface User {
 /**
  * Takes the idempotency keys of these entries, in the order of the keys, so that two senders cannot wait for each other. Answers
  * what is decided by them: an entry whose key somebody has is a duplicate, or, by its nonce, stored before by this very call. A key
- * that an open transaction has used is waited for. Runs inside a transaction, with the entries' rows: they come and go together.
+ * that an open transaction has used is waited for, or, without `wait`, an error for `isKeyBusy`. Runs inside a transaction, with the entries' rows: they come and go together.
  */
 export async function takeKeys(
   link: Link,
   statements: Statements,
   placed: readonly Placed[],
+  { wait = true }: { readonly wait?: boolean } = {},
 ): Promise<ReadonlyMap<Placed, SendResult>> {
   const keyed = placed.flatMap((entry) => (entry.send.dedup === null ? [] : [{ entry, dedup: entry.send.dedup }]));
   if (keyed.length === 0) return new Map();
   const sorted = [...keyed].sort((one, other) => compare(nameOf(one.entry), nameOf(other.entry)));
   const names = [...new Map(sorted.map(({ entry }) => [keyOf(entry), nameOf(entry)])).values()];
+  if (!wait) await link.rows(statements.usersOfFreeKeys, [names]);
   await link.write(statements.expireKeys, [names]);
   const before = await usersOf(link, statements, names);
   const fresh = sorted.filter(({ entry }) => !before.has(keyOf(entry)));
@@ -48,6 +50,12 @@ export async function takeKeys(
     else if (before.has(keyOf(entry))) decided.set(entry, storedAs(entry));
   }
   return decided;
+}
+
+/** Whether taking keys without waiting found that somebody's open transaction has used one of them. */
+export function isKeyBusy(error: unknown): boolean {
+  const { errno } = (error ?? {}) as { readonly errno?: unknown };
+  return errno === 1205 || errno === 3572;
 }
 
 async function usersOf(

@@ -3,7 +3,7 @@ import type { Send, SendResult } from '../driver.js';
 import { type Arrivals, tellArrivals } from './arrivals.js';
 import { batchOf, groupsOf, overtaking, type Placed, StoppedKeys, storedAs } from './batch.js';
 import type { Context } from './context.js';
-import { takeKeys } from './idempotency.js';
+import { isKeyBusy, takeKeys } from './idempotency.js';
 import { checkVersions, chunksOf, insertAll, insertOne, StaleCatalogue } from './insert.js';
 import type { Link } from './link.js';
 import { RecentSends } from './recent-sends.js';
@@ -26,10 +26,7 @@ export class Sending {
     const open = await this.#recent.withoutStored(this.#context, placed, (entry) => {
       results[entry.at] = storedAs(entry);
     });
-    const { plain, keyed } = byKeys(open);
-    // At once: what waits for somebody's idempotency key must not keep the others from being stored.
-    const outcomes = await Promise.all([this.#storePlain(plain), this.#storeKeyed(keyed)]);
-    for (const [entry, result] of outcomes.flatMap((each) => [...each])) results[entry.at] = result;
+    for (const [entry, result] of await this.#store(open)) results[entry.at] = result;
     for (const [at, result] of results.entries())
       this.#recent.remember((sends[at] as Send).nonce, result as SendResult);
     return results as SendResult[];
@@ -60,6 +57,37 @@ export class Sending {
     // What is not known may have been declared by another process since.
     if (look || batch.results.every((result) => result?.status !== 'failed')) return batch;
     return batchOf(sends, await catalogue.refresh(), known);
+  }
+
+  /** All in one transaction where it has idempotency keys, so that the batch keeps its order. */
+  async #store(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+    const { plain, keyed } = byKeys(placed);
+    if (keyed.length === 0) return this.#storePlain(placed);
+    const isAlone = placed.length === 1;
+    if (!isAlone) {
+      const stored = await this.#tryKeyed(placed);
+      if (stored !== null) return stored;
+    }
+    // Somebody's open transaction has used one of the keys, or the server does not take one of the entries: neither must keep the
+    // others from being stored. Only who is alone waits for a key; the others come again with the caller's back-off.
+    const lines = keyed.map((line) => this.#storeKeyed(line, isAlone).catch((error) => this.#failed(line, error)));
+    const outcomes = await Promise.all([this.#storePlain(plain), ...lines]);
+    return new Map(outcomes.flatMap((each) => [...each]));
+  }
+
+  /** Null: nothing was stored, and in parts it may be. */
+  async #tryKeyed(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult> | null> {
+    try {
+      return await this.#storeKeyed(placed, false);
+    } catch (error) {
+      const { outcomeUnknown, retryable } = classifyMysql(error);
+      return !isKeyBusy(error) && (outcomeUnknown || retryable) ? this.#failed(placed, error) : null;
+    }
+  }
+
+  #failed(placed: readonly Placed[], error: unknown): ReadonlyMap<Placed, SendResult> {
+    if (classifyMysql(error).outcomeUnknown) for (const { send } of placed) this.#recent.unknown(send);
+    return new Map(placed.map((entry) => [entry, { status: 'failed', error }]));
   }
 
   /** In the order of the batch, statement by statement. */
@@ -121,25 +149,20 @@ export class Sending {
     return new Map(placed.map((entry) => [entry, storedAs(entry)]));
   }
 
-  async #storeKeyed(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
-    if (placed.length === 0) return new Map();
+  /** In one transaction. Rejects where it is undone; without `wait`, also where it would have to wait for a key (`isKeyBusy`). */
+  #storeKeyed(placed: readonly Placed[], wait: boolean): Promise<ReadonlyMap<Placed, SendResult>> {
     const { senders, statements, statementBytes } = this.#context;
-    try {
-      return await this.#replacing(placed, async (current) => {
-        const { open, decided } = await senders.transact(async (link) => {
-          await checkVersions(link, statements.versions, current);
-          const decided = await takeKeys(link, statements, current);
-          const open = current.filter((entry) => !decided.has(entry));
-          for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
-          return { open, decided };
-        });
-        this.#tell(open);
-        return new Map(current.map((entry) => [entry, decided.get(entry) ?? storedAs(entry)]));
+    return this.#replacing(placed, async (current) => {
+      const { open, decided } = await senders.transact(async (link) => {
+        await checkVersions(link, statements.versions, current);
+        const decided = await takeKeys(link, statements, current, { wait });
+        const open = current.filter((entry) => !decided.has(entry));
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+        return { open, decided };
       });
-    } catch (error) {
-      if (classifyMysql(error).outcomeUnknown) for (const { send } of placed) this.#recent.unknown(send);
-      return new Map(placed.map((entry) => [entry, { status: 'failed', error }]));
-    }
+      this.#tell(open);
+      return new Map(current.map((entry) => [entry, decided.get(entry) ?? storedAs(entry)]));
+    });
   }
 
   /** Runs `store` on these entries, placed anew for as long as the groups have changed meanwhile. Answers for the entries as they were given. */
@@ -185,16 +208,27 @@ export class Sending {
   }
 }
 
-/** Those that have an idempotency key, and what must not overtake them or be overtaken: what has the same key of a line. */
-function byKeys(all: readonly Placed[]): { readonly plain: readonly Placed[]; readonly keyed: readonly Placed[] } {
-  const lineOf = ({ send: { message } }: Placed): string | null =>
-    message.key === null ? null : `${message.topic}\0${message.key}`;
-  const withKey = all.filter(({ send }) => send.dedup !== null);
-  if (withKey.length === 0) return { plain: all, keyed: [] };
-  const lines = new Set(withKey.map(lineOf));
-  const isKeyed = (entry: Placed): boolean => {
-    const line = lineOf(entry);
-    return entry.send.dedup !== null || (line !== null && lines.has(line));
-  };
-  return { plain: all.filter((entry) => !isKeyed(entry)), keyed: all.filter(isKeyed) };
+/**
+ * Those without idempotency keys; and each that has one, with what must not overtake it or be overtaken: the others of its
+ * key of order.
+ */
+function byKeys(all: readonly Placed[]): {
+  readonly plain: readonly Placed[];
+  readonly keyed: readonly (readonly Placed[])[];
+} {
+  if (all.every(({ send }) => send.dedup === null)) return { plain: all, keyed: [] };
+  const lines = new Map<unknown, Placed[]>();
+  for (const entry of all) {
+    const { key, topic } = entry.send.message;
+    const line = key === null ? entry : `${topic}\0${key}`;
+    const before = lines.get(line);
+    if (before === undefined) lines.set(line, [entry]);
+    else before.push(entry);
+  }
+  const [plain, keyed]: [Placed[], Placed[][]] = [[], []];
+  for (const line of lines.values()) {
+    if (line.some(({ send }) => send.dedup !== null)) keyed.push(line);
+    else plain.push(...line);
+  }
+  return { plain, keyed };
 }

@@ -52,6 +52,10 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
     usersOfKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
       where (topic_id, idempotency_key) in (?)
       lock in share mode`,
+    /** The same, but an error (1205, 3572) where somebody's open transaction has used one of them. */
+    usersOfFreeKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
+      where (topic_id, idempotency_key) in (?)
+      for update nowait`,
     freeKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?)`,
     forgetOldKeys: `delete from ${keys} where expires_at <= ${now} order by expires_at limit 500`,
     forgetOldLetters: `delete from ${letters} where expires_at <= ${now} order by expires_at limit 500`,
