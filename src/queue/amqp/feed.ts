@@ -248,11 +248,7 @@ export class Feed {
   }
 
   #arrived(delivery: Delivery): void {
-    const { ordered, prefetch, onReady } = this.#options;
-    if (!this.#wanted && !ordered) {
-      delivery.nack(true);
-      return;
-    }
+    const { prefetch, onReady } = this.#options;
     const isSuspect = redeliveriesOf(delivery.message) > suspectAfterRedeliveries;
     if (isSuspect === this.#isWide && prefetch > 1) this.#adapt(isSuspect);
     this.#waiting.push(delivery);
@@ -295,14 +291,29 @@ export class Feed {
     this.#inHand.clear();
   }
 
-  /** Unordered alone. The broker has handled all acks when it has answered. */
+  /** Unordered alone: nothing more is pushed, and what nobody has taken goes back. What is in hand stays. */
   async #cancel(): Promise<void> {
-    const channel = this.#channel;
-    if (this.#options.ordered || channel === null) return;
+    if (this.#options.ordered) return;
+    await this.#cancelConsumers();
+    for (const delivery of this.#waiting.splice(0)) delivery.nack(true);
+  }
+
+  /** Unordered alone: everything in its old order, in hand or not. What nobody looked at is not counted, where that can be. */
+  async #giveAllBack(): Promise<void> {
+    await this.#cancelConsumers();
+    const all = [...this.#inHand.keys(), ...this.#waiting.splice(0)];
+    all.sort((one, other) => one.message.fields.deliveryTag - other.message.fields.deliveryTag);
+    for (const delivery of all) {
+      if (this.#inHand.has(delivery)) delivery.reject(true);
+      else delivery.nack(true);
+    }
+  }
+
+  /** The broker has handled all acks when it has answered. */
+  async #cancelConsumers(): Promise<void> {
     const tags = this.#tags;
     this.#tags = [];
-    for (const tag of tags) await channel.cancel(tag);
-    for (const delivery of this.#waiting.splice(0)) delivery.nack(true);
+    for (const tag of tags) await this.#channel?.cancel(tag);
   }
 
   async #shut(): Promise<void> {
@@ -319,7 +330,7 @@ export class Feed {
    * through the queue's log comes after what was sent before, and the second of two after what the first let go.
    */
   async #settleDown(): Promise<void> {
-    if (!this.#options.ordered) return this.#cancel();
+    if (!this.#options.ordered) return this.#giveAllBack();
     const channel = this.#channel;
     if (channel === null || this.#tags.length === 0) return;
     const consumerTag = `${this.#options.consumer} last`;
