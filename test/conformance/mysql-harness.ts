@@ -13,6 +13,8 @@ export interface MysqlHarnessOptions {
   readonly version: string;
   /** Ends the server as `kill -9` does and starts it again; left out where it is not ours to end. */
   readonly restart?: (() => Promise<void>) | undefined;
+  /** Makes the drivers: those of a changed copy of the code, where that is judged. */
+  readonly make?: typeof mysql;
   /** Puts something around each client: a mutant. */
   readonly wrap?: (driver: Driver) => Driver;
   readonly leaseMs?: number;
@@ -28,7 +30,7 @@ export interface MysqlHarnessOptions {
 
 /** The MySQL driver on a real server. */
 export function mysqlHarness(options: MysqlHarnessOptions): Harness {
-  const { url, version, restart, wrap = (driver) => driver, transactions = 'mysql2' } = options;
+  const { url, version, restart, make = mysql, wrap = (driver) => driver, transactions = 'mysql2' } = options;
   const { timeFactor = 1, leaseMs = 2_000 * timeFactor, leasesOutliveCuts = false } = options;
   const { hostname: host, port, username, password, pathname } = new URL(url);
   const connection = {
@@ -43,7 +45,7 @@ export function mysqlHarness(options: MysqlHarnessOptions): Harness {
   const client = (): Driver => {
     const sockets = new MortalSockets();
     const stream = (): unknown => sockets.open(connection.host, connection.port);
-    const driver = mortal(wrap(mysql({ connection: { ...connection, stream }, leaseMs })), sockets);
+    const driver = mortal(wrap(make({ connection: { ...connection, stream }, leaseMs })), sockets);
     socketsOf.set(driver, sockets);
     return driver;
   };

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { memoryMutants } from './memory-mutants.js';
 import type { Mutant, Species } from './mutant.js';
+import { mysqlMutants } from './mysql-mutants.js';
 import { portableMutants } from './portable-mutants.js';
 
-const all = [memoryMutants, portableMutants];
+const all = [memoryMutants, portableMutants, mysqlMutants];
 
 // `npm test -- test/mutants/table.test.ts -u` writes it.
 describe('docs/mutants.md', () => {
@@ -27,6 +28,9 @@ What the conformance suite is worth: wrong variants of the code, each a small ch
 notice. \`test/mutants\` makes them and runs the whole suite on each: the cases named here fail on it and all others
 pass, so that without them it would live. A case that newly notices one, or does no more, makes that test fail:
 \`MUTANTS=write npm test -- test/mutants\` writes down what it found, and \`npm test -- test/mutants/table.test.ts -u\` this page.
+
+Those of the MySQL driver are judged on a real MariaDB, by the named cases alone; some of these are the driver's own
+(\`test/mutants/mysql-cases.ts\`).
 
 ${species.map(sectionOf).join('\n')}`;
 }

@@ -2,8 +2,8 @@ import type { Send, SendResult } from '../driver.js';
 import type { Placed } from './batch.js';
 import { storedAs } from './batch.js';
 import type { Link } from './link.js';
-import { bytes, type SqlValue, text } from './sql-values.js';
-import type { Statements } from './statements.js';
+import { bytes, text } from './sql-values.js';
+import { keysNamed, type Statements } from './statements.js';
 
 interface User {
   readonly messageId: string;
@@ -25,8 +25,9 @@ export async function takeKeys(
   if (keyed.length === 0) return new Map();
   const sorted = [...keyed].sort((one, other) => compare(nameOf(one.entry), nameOf(other.entry)));
   const names = [...new Map(sorted.map(({ entry }) => [keyOf(entry), nameOf(entry)])).values()];
-  if (!wait) await link.rows(statements.usersOfFreeKeys, [names]);
-  await link.write(statements.expireKeys, [names]);
+  const { sql, values: named } = keysNamed(names);
+  if (!wait) await link.rows(statements.usersOfFreeKeys(sql), named);
+  await link.write(statements.expireKeys(sql), named);
   const before = await usersOf(link, statements, names);
   const fresh = sorted.filter(({ entry }) => !before.has(keyOf(entry)));
   if (fresh.length > 0) {
@@ -61,9 +62,10 @@ export function isKeyBusy(error: unknown): boolean {
 async function usersOf(
   link: Link,
   statements: Statements,
-  names: readonly (readonly SqlValue[])[],
+  names: readonly (readonly [number, Buffer])[],
 ): Promise<Map<string, User>> {
-  const rows = await link.rows(statements.usersOfKeys, [names]);
+  const { sql, values } = keysNamed(names);
+  const rows = await link.rows(statements.usersOfKeys(sql), values);
   return new Map(
     rows.map((row) => [
       `${Number(row.topic_id)} ${text(row.idempotency_key)}`,

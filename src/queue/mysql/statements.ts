@@ -44,17 +44,28 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
 
     // — idempotency keys —
 
-    expireKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?) and expires_at <= ${now}`,
+    /** `where`: which keys, by `keysNamed`. Neither reads another key's row, which an open transaction may hold. */
+    expireKeys: (where: string) => `delete k from (
+        select topic_id, idempotency_key from ${keys} force index (primary) where (${where}) and expires_at <= ${now}
+        limit 10000
+        for update skip locked
+      ) ended
+      straight_join ${keys} k force index (primary)
+        on k.topic_id = ended.topic_id and k.idempotency_key = ended.idempotency_key`,
     useKeys: `insert into ${keys} (topic_id, idempotency_key, message_id, nonce, expires_at) values `,
     useKey: `(?, ?, ?, ?, ${now} + ?)`,
     /** Whoever has a key keeps it. Not `insert ignore`, which also ignores what is too long. */
     unlessUsed: ' on duplicate key update expires_at = expires_at',
-    usersOfKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
-      where (topic_id, idempotency_key) in (?)
+    usersOfKeys: (
+      where: string,
+    ) => `select topic_id, idempotency_key, message_id, nonce from ${keys} force index (primary)
+      where ${where}
       lock in share mode`,
     /** The same, but an error (1205, 3572) where somebody's open transaction has used one of them. */
-    usersOfFreeKeys: `select topic_id, idempotency_key, message_id, nonce from ${keys}
-      where (topic_id, idempotency_key) in (?)
+    usersOfFreeKeys: (
+      where: string,
+    ) => `select topic_id, idempotency_key, message_id, nonce from ${keys} force index (primary)
+      where ${where}
       for update nowait`,
     freeKeys: `delete from ${keys} where (topic_id, idempotency_key) in (?)`,
     forgetOldKeys: `delete from ${keys} where expires_at <= ${now} order by expires_at limit 500`,
@@ -170,6 +181,19 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
       straight_join ${messages} m force index (primary) on m.id = r.id
       set m.stage = 0, m.visible_after = ${now} + r.delay_ms, m.due_at = ${now} + r.delay_ms, m.claim_token = 0, m.handouts = 0,
         m.attempt = r.attempt, m.postpones = r.postpones, m.first_failed_at = r.first_failed_at`,
+  };
+}
+
+/** Names idempotency keys, by their topics. */
+export function keysNamed(names: readonly (readonly [topicId: number, key: Buffer])[]): {
+  readonly sql: string;
+  readonly values: readonly (number | readonly Buffer[])[];
+} {
+  const byTopic = new Map<number, Buffer[]>();
+  for (const [topicId, key] of names) byTopic.set(topicId, [...(byTopic.get(topicId) ?? []), key]);
+  return {
+    sql: [...byTopic].map(() => '(topic_id = ? and idempotency_key in (?))').join(' or '),
+    values: [...byTopic].flat(),
   };
 }
 

@@ -7,9 +7,9 @@ export type JobTopic = Topic<typeof schema>;
 
 let topics = 0;
 
-/** A topic of numbered jobs under a name of its own. */
-export function jobTopic(options: Partial<TopicOptions<typeof schema>> = {}): JobTopic {
-  return defineTopic(`jobs.${++topics}`, { schema, backoff: { initialMs: 50, maxMs: 200, jitter: 0 }, ...options });
+/** A topic of numbered jobs, under a name of its own unless it is given one. */
+export function jobTopic(options: Partial<TopicOptions<typeof schema>> = {}, name = `jobs.${++topics}`): JobTopic {
+  return defineTopic(name, { schema, backoff: { initialMs: 50, maxMs: 200, jitter: 0 }, ...options });
 }
 
 /** One process, as far as the database can tell: a queue on a driver of its own. Closed at the end of the block, with no patience for handlers. */

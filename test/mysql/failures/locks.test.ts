@@ -32,44 +32,37 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
 
   test.concurrent('what a deadlock has undone is done again', async () => {
     const url = await server().freshUrl();
-    const topic = jobTopic({ idempotencyWindowMs: 1 });
-    await using queue = await openProcess(topic, { url });
+    const [one, other] = [jobTopic(), jobTopic()];
+    await using queue = await openProcess([one, other], { url });
     await using stranger = await RawConnection.open(url);
     await using raw = await RawConnection.open(url);
-    // Both have expired when they are used again: deleted, in this order, within the transaction that publishes.
-    for (const idempotencyKey of ['a', 'b']) await queue.publish(topic, { n: 0 }, { idempotencyKey });
     await stranger.run('create table ballast (n int) engine = innodb');
     const metric = "select count from information_schema.innodb_metrics where name = 'lock_deadlocks'";
     const before = Number(await raw.value(metric));
-    const lock = (key: string) =>
-      stranger.rows(
-        'select message_id from signalbox_idempotency_keys where topic_id = 1 and idempotency_key = ? for update',
-        [key],
-      );
+    const [first, last] = [one.name, other.name].sort();
+    const lock = (name: string | undefined) =>
+      stranger.rows('select id from signalbox_topics where name = ? for update', [name]);
     // The one that has written less is undone: not the stranger.
     await stranger.begin();
     await stranger.connection.query('insert into ballast values ?', [Array.from({ length: 2_000 }, (_, n) => [n])]);
-    await lock('b');
+    await lock(last);
 
-    const published = queue.publishBatch(topic, [
-      { body: { n: 1 }, idempotencyKey: 'a' },
-      { body: { n: 2 }, idempotencyKey: 'b' },
-    ]);
-    await eventually('the publisher waits for the stranger', async () => {
-      const waiting =
-        "select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT' and trx_query like '%idempotency%'";
+    const grown = [one, other].map(({ name }) => jobTopic({ groups: { default: {}, more: {} } }, name));
+    const opened = openProcess(grown, { url });
+    opened.catch(() => {});
+    await eventually('it waits for the stranger, with the first topic locked', async () => {
+      const waiting = `select count(*) from information_schema.processlist
+        where db = database() and info like '%signalbox_topics%for update%' and id <> connection_id()`;
       return Number(await raw.value(waiting)) > 0;
     });
-    await lock('a');
+    await lock(first);
     await eventually('there was a deadlock', async () => Number(await raw.value(metric)) > before);
     await stranger.connection.rollback();
 
-    const results = await soon('the batch is answered', published);
-    expect(results).toMatchObject([
-      { status: 'published', duplicate: false },
-      { status: 'published', duplicate: false },
-    ]);
-    expect(await raw.messages()).toBe(4);
+    await using process = await soon('it is open', opened);
+    expect((await process.admin.topics()).map(({ groups }) => groups.length)).toEqual([2, 2]);
+    await queue.publish(one, { n: 1 });
+    expect(await raw.messages()).toBe(2);
   });
 
   test.concurrent('a settlement whose row is locked waits for it, longer than the server lets it, and holds up nobody else', async () => {
