@@ -83,6 +83,17 @@ export class Feed {
     return this.#waiting.length;
   }
 
+  /** Whether the broker pushes by now. */
+  get flows(): boolean {
+    return this.#tags.length > 0 && !this.#isReopening;
+  }
+
+  /** The next one that would be taken, if it is a suspect. */
+  get suspect(): Delivery | null {
+    const first = this.#isReopening ? undefined : this.#waiting[0];
+    return first !== undefined && isSuspect(first) ? first : null;
+  }
+
   /** Lets messages come. Trouble is forgotten: it is tried again at once. */
   start(): void {
     if (this.#trouble !== null) {
@@ -249,22 +260,22 @@ export class Feed {
 
   #arrived(delivery: Delivery): void {
     const { prefetch, onReady } = this.#options;
-    const isSuspect = redeliveriesOf(delivery.message) > suspectAfterRedeliveries;
-    if (isSuspect === this.#isWide && prefetch > 1) this.#adapt(isSuspect);
+    const suspicious = isSuspect(delivery);
+    if (suspicious === this.#isWide && prefetch > 1) this.#adapt(suspicious);
     this.#waiting.push(delivery);
     if (this.#wanted) onReady();
   }
 
-  #adapt(isSuspect: boolean): void {
+  #adapt(suspicious: boolean): void {
     const { ordered } = this.#options;
     if (!ordered) {
-      if (isSuspect) return;
+      if (suspicious) return;
       this.#isWide = true;
       void this.#next(() => this.#widen());
       return;
     }
     // A lane can only be closed and opened anew, which counts all that was pushed: fewer are next time.
-    if (!isSuspect || this.#inHand.size > 0 || this.#waiting.length > 0) return;
+    if (!suspicious || this.#inHand.size > 0 || this.#waiting.length > 0) return;
     this.#isWide = false;
     this.#isReopening = true;
     void this.#next(async () => {
@@ -338,6 +349,10 @@ export class Feed {
     await channel.consume(this.source.queue, { consumerTag });
     await channel.cancel(consumerTag);
   }
+}
+
+function isSuspect({ message }: Delivery): boolean {
+  return redeliveriesOf(message) > suspectAfterRedeliveries;
 }
 
 /**

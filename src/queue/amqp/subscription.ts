@@ -10,9 +10,16 @@ import {
   type SubscribeOptions,
   sleep,
 } from '../driver.js';
+import type { Delivery } from './connection/index.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
 import { decodeCounts, decodeMessage, redeliveriesOf } from './message-coding.js';
 import type { Settling } from './settling.js';
+
+/** How long lanes may take until they flow, where there are suspects. */
+const lineUpMs = 1_000;
+
+/** And how long their first messages may take then. */
+const firstMessageMs = 100;
 
 export interface SubscriptionContext {
   readonly clock: Clock;
@@ -34,14 +41,13 @@ export class AmqpSubscription implements DriverSubscription {
   #wake = new AbortController();
   #signal: AbortSignal | null = null;
   #isAwaited = false;
-  #firstFeed: number;
+  #isLinedUp = false;
+  #firstFeed = 0;
   #closing: Promise<void> | null = null;
 
   constructor(options: SubscribeOptions, context: SubscriptionContext) {
     const { topic, group, consumer, prefetch, onLost } = options;
     const { queues, ordered, feed } = context;
-    // Another lane for each reader: of what kills its process, not the same neighbours are started before it each time.
-    this.#firstFeed = createHash('sha1').update(consumer).digest().readUInt16BE(0) % queues.length;
     this.#options = options;
     this.#context = context;
     this.#feeds = queues.map(
@@ -76,6 +82,7 @@ export class AmqpSubscription implements DriverSubscription {
       this.#wake = new AbortController();
       if (this.#waiting > 0) {
         await this.#gather(max);
+        if (this.#suspects.length > 0) await this.#lineUp(signal);
         if (signal.aborted || this.#closing !== null) continue;
         const received = this.#take(max);
         if (received.length > 0) return received;
@@ -116,6 +123,23 @@ export class AmqpSubscription implements DriverSubscription {
     await Promise.all(this.#feeds.map((feed) => feed.stop()));
   }
 
+  get #suspects(): readonly Feed[] {
+    return this.#feeds.filter((feed) => feed.suspect !== null);
+  }
+
+  /**
+   * Lets every lane show its first message, once: otherwise the killer's may be the fastest each time, and those that are
+   * pushed beside it are counted and never started.
+   */
+  async #lineUp(signal: AbortSignal): Promise<void> {
+    if (this.#isLinedUp) return;
+    this.#isLinedUp = true;
+    const { clock } = this.#context;
+    const untilMs = clock.now() + lineUpMs;
+    while (clock.now() < untilMs && !this.#feeds.every((feed) => feed.flows)) await sleep(clock, 10, signal);
+    await sleep(clock, firstMessageMs, signal);
+  }
+
   get #waiting(): number {
     return this.#feeds.reduce((sum, feed) => sum + feed.waiting, 0);
   }
@@ -139,8 +163,13 @@ export class AmqpSubscription implements DriverSubscription {
     this.#isAwaited = false;
   }
 
-  /** From each lane in turn, beginning with another one each time. */
+  /** From each lane in turn, beginning with another one each time. Suspects alone, and in changing order. */
   #take(max: number): readonly Received[] {
+    const first = this.#suspects.reduce<Feed | null>(
+      (one, other) => (one === null || goesBefore(other.suspect, one.suspect) ? other : one),
+      null,
+    );
+    if (first !== null) return first.take(1).map((one) => this.#received(one));
     const handed: Handed[] = [];
     const { length } = this.#feeds;
     for (let n = 0; n < length && handed.length < max; n++) {
@@ -159,4 +188,18 @@ export class AmqpSubscription implements DriverSubscription {
       redeliveries: redeliveriesOf(message),
     };
   }
+}
+
+/**
+ * Which of two suspects goes first. While a lane is read one by one, its first message is counted twice for each process that
+ * is killed (the lane was closed, and the process died): by every other step of two the order is turned round, so that
+ * no innocent one stands behind the killer until both are buried.
+ */
+function goesBefore(one: Delivery | null, other: Delivery | null): boolean {
+  return one !== null && (other === null || placeOf(one) < placeOf(other));
+}
+
+function placeOf({ message }: Delivery): number {
+  const place = createHash('sha1').update(String(message.properties.messageId)).digest().readUInt32BE(0);
+  return (redeliveriesOf(message) >> 1) % 2 === 0 ? place : 0xffffffff - place;
 }
