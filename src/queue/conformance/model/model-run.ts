@@ -38,6 +38,9 @@ export interface ModelFailure {
   readonly error: unknown;
 }
 
+/** Real time for which what was found is made shorter: each try is a sequence on a real server, and there may be thousands. */
+const shrinkMs = 30_000;
+
 const replayPattern = /^(-?\d+)\|([\d:]+)\|([A-Za-z0-9+/=:]*)$/;
 const optionsSchema = z.strictObject({
   harness: z.custom<Harness>((value) => typeof value === 'object' && value !== null && 'client' in value, {
@@ -64,7 +67,7 @@ interface Play<S extends Subject> {
 /**
  * Does to a backend whatever comes to fast-check's mind, and compares all that it answers with a small model of
  * what it should be: nothing lost, nothing twice, never early, order per key, one of a key in hand, counts, dead
- * letters, depth. What is found is made as short as possible. Answers what was found; rejects only where nothing
+ * letters, depth. What is found is made as short as possible, for 30 s at most where time is real. Answers what was found; rejects only where nothing
  * could be run: `invalid` options, or `unsupported` where fast-check is not installed.
  *
  * The backend keeps what a sequence left there only where that failed. `harness.close` is the caller's.
@@ -91,11 +94,19 @@ async function check<S extends Subject>(
     size: 'max',
     ...(replayPath === undefined ? {} : { replayPath }),
   });
+  const { time } = harness;
+  const shrinkFor = time.kind === 'virtual' ? Number.POSITIVE_INFINITY : shrinkMs * time.timeFactor;
+  let shrinkUntil = Number.POSITIVE_INFINITY;
   const property = fc.asyncProperty(sequences, async (sequence) => {
+    // To fast-check a sequence that does not apply is one that does not fail: the shortest so far is the answer.
+    fc.pre(performance.now() < shrinkUntil);
     const subject = await play.make();
     try {
       await fc.asyncModelRun(async () => ({ model: subject, real: subject }), sequence);
       await subject.finish();
+    } catch (error) {
+      shrinkUntil = Math.min(shrinkUntil, performance.now() + shrinkFor);
+      throw error;
     } finally {
       await subject.close();
     }

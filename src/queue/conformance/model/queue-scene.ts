@@ -85,6 +85,7 @@ export class QueueScene {
         },
         toleranceMs: this.time.isVirtual ? 0 : 2,
         lateMs: this.time.lateMs,
+        ranksEquals: this.time.isVirtual,
       },
       both,
     );

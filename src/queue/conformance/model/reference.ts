@@ -44,6 +44,11 @@ export interface Strictness {
   readonly toleranceMs: number;
   /** How much later than at its due time a message may take its place in the line, where somebody has to move it there. */
   readonly lateMs: number;
+  /**
+   * Whether what is due at the same time comes in the order in which it was sent, whatever its key. In real time that is
+   * only one call, of which the driver interface promises the order per key and no more.
+   */
+  readonly ranksEquals: boolean;
 }
 
 /**
@@ -87,7 +92,10 @@ export class Reference {
     this.#checkRedeliveries(what, copy, redeliveries);
     this.#checkKey(what, group, copy, reader);
     if (inOrder) {
-      const first = this.owed(group, now).find((other) => before(other, copy));
+      const line = this.#strictness.ranksEquals ? null : new Set(sameKey(group, copy));
+      const first = this.owed(group, now).find((other) =>
+        line === null || line.has(other) ? before(other, copy) : other.due.to < copy.due.from,
+      );
       assert.ok(first === undefined, `${what} before ${first?.message.id}, which was due before it`);
     }
     copy.unanswered = { min: redeliveries + 1, max: redeliveries + 1 };

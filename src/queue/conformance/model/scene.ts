@@ -88,7 +88,8 @@ export class Scene {
       ),
     );
     const toleranceMs = this.time.isVirtual ? 0 : 2;
-    this.reference = new Reference({ capabilities: this.capabilities, toleranceMs, lateMs: this.time.lateMs }, groups);
+    const { lateMs, isVirtual: ranksEquals } = this.time;
+    this.reference = new Reference({ capabilities: this.capabilities, toleranceMs, lateMs, ranksEquals }, groups);
   }
 
   static async make(harness: Harness): Promise<Scene> {
