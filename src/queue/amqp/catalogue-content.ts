@@ -11,7 +11,7 @@ export interface CatalogueContent {
   readonly delaysMs: readonly number[];
 }
 
-export interface CatalogueTopic {
+interface CatalogueTopic {
   readonly ordering: 'none' | 'key';
   readonly lanes: number;
   readonly maxRedeliveries: number;

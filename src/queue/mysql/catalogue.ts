@@ -113,7 +113,7 @@ function topicOf(name: string, row: Row): KnownTopic & { readonly groups: Map<st
   };
 }
 
-export function topologyOf({
+function topologyOf({
   name,
   ordering,
   lanes,
@@ -151,7 +151,7 @@ export function place({ target, message, unmatched }: Send, topics: Topics): Pla
   };
 }
 
-export function groupIn(topics: Topics, topic: string, group: string): KnownGroup | undefined {
+function groupIn(topics: Topics, topic: string, group: string): KnownGroup | undefined {
   return topics.get(topic)?.groups.get(group);
 }
 

@@ -5,7 +5,7 @@ import { state } from './state.js';
 import { ask, type Steps } from './steps.js';
 
 /** Where a process number means something: the machine, and on Linux the namespace (a container has numbers of its own). */
-export const thisMachine: string = (() => {
+const thisMachine: string = (() => {
   try {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {

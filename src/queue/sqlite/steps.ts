@@ -1,7 +1,7 @@
 import type { Database, Row, Value } from './database.js';
 
 /** One statement of a transaction; the answer is its rows, none where it has none. */
-export interface Statement {
+interface Statement {
   readonly sql: string;
   readonly parameters: readonly Value[];
 }
