@@ -2,6 +2,7 @@ import { connect } from 'amqplib';
 import { type Clock, type Driver, systemClock } from 'signalbox';
 import { type AmqpOptions, amqp } from 'signalbox/amqp';
 import type { Harness } from 'signalbox/conformance';
+import { sleep } from 'signalbox/driver';
 import { type TcpProxy, tcpProxy } from '../servers/index.js';
 import { mortal } from './mortal.js';
 
@@ -59,6 +60,9 @@ export function amqpHarness(given: AmqpHarnessOptions): Harness {
   };
 }
 
+/** Many turns of the event loop that client and proxy share. */
+const writtenArrivesMs = 20;
+
 /** What is between one client and the broker. */
 class Network {
   readonly #proxy: TcpProxy;
@@ -87,6 +91,8 @@ class Network {
   /** As the end of the process does it: no connection is made any more either. */
   async kill(): Promise<void> {
     this.#killed = true;
+    // What a process has written to its sockets arrives, although it dies at once; here, the proxy has to get to it first.
+    await sleep(systemClock, writtenArrivesMs);
     await this.#proxy.close();
   }
 
