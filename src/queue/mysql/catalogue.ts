@@ -113,14 +113,7 @@ function topicOf(name: string, row: Row): KnownTopic & { readonly groups: Map<st
   };
 }
 
-function topologyOf({
-  name,
-  ordering,
-  lanes,
-  groups,
-  maxRedeliveries,
-  expectedDelaysMs,
-}: KnownTopic): TopicTopology {
+function topologyOf({ name, ordering, lanes, groups, maxRedeliveries, expectedDelaysMs }: KnownTopic): TopicTopology {
   const named = [...groups.values()].map((group) => ({ name: group.name, patterns: group.patterns })).sort(byName);
   return { name, ordering, lanes, groups: named, maxRedeliveries, expectedDelaysMs };
 }

@@ -1,6 +1,7 @@
 import type { Send } from '../driver.js';
 import { groupsOf, type Placed, topicsOf } from './batch.js';
 import type { KnownGroup } from './catalogue.js';
+import type { Context } from './context.js';
 import type { Link } from './link.js';
 import { messageValues, textBytesOf } from './message-row.js';
 import { bytes, type SqlValue } from './sql-values.js';
@@ -41,15 +42,38 @@ export function chunksOf(placed: readonly Placed[], statementBytes: number): rea
 
 const mostEntries = 1_000;
 
-/** One multi-row insert for messages, one for letters. Inserts only: a publisher that touches a shared row makes others wait (701 ms behind 700). */
-export async function insertAll(link: Link, statements: Statements, placed: readonly Placed[]): Promise<void> {
-  const messages = placed.flatMap(({ send, placement }) =>
+/** Whether a chunk is written with one statement per table: not where one entry alone has large copies for many groups. */
+export function isOneStatement(chunk: readonly Placed[], statementBytes: number): boolean {
+  const [only] = chunk;
+  return only === undefined || chunk.length > 1 || groupsOf(only).length <= copiesPerStatement(only, statementBytes);
+}
+
+function copiesPerStatement({ send }: Placed, statementBytes: number): number {
+  return Math.max(1, Math.floor(statementBytes / textBytesOf(send)));
+}
+
+/**
+ * What `chunksOf` made: one multi-row insert for messages, one for letters, or, where not `isOneStatement`, several. Inserts only: a
+ * publisher that touches a shared row makes others wait (701 ms behind 700).
+ */
+export async function insertAll(
+  link: Link,
+  { statements, statementBytes }: Pick<Context, 'statements' | 'statementBytes'>,
+  chunk: readonly Placed[],
+): Promise<void> {
+  const [only] = chunk;
+  const perStatement =
+    only === undefined || chunk.length > 1 ? Number.MAX_SAFE_INTEGER : copiesPerStatement(only, statementBytes);
+  const messages = chunk.flatMap(({ send, placement }) =>
     placement.kind === 'groups' ? placement.groups.map((group) => rowOf(send, group)) : [],
   );
-  const letters = placed.flatMap(({ send, placement }) =>
+  const letters = chunk.flatMap(({ send, placement }) =>
     placement.kind === 'dead' ? [letterOf(send, placement.group)] : [],
   );
-  await insert(link, statements.insertRows, statements.insertRow, messages);
+  for (let from = 0; from < messages.length; from += perStatement) {
+    const part = messages.slice(from, from + perStatement);
+    await insert(link, statements.insertRows, statements.insertRow, part);
+  }
   await insert(link, statements.insertLetters, statements.insertLetter, letters);
 }
 

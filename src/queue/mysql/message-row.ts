@@ -62,7 +62,7 @@ export function countsOf(row: Row): Counts {
  * `cast(conv(left(sha2(message_key, 256), 13), 16, 10) as unsigned)`. What tells the keys of a line apart without reading
  * them; two keys that share one, about 1 in 90 million among 10 000 keys, would only wait for each other.
  */
-export function keyHash(key: string): number {
+function keyHash(key: string): number {
   return Number.parseInt(createHash('sha256').update(key).digest('hex').slice(0, 13), 16);
 }
 

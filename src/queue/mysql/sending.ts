@@ -4,7 +4,7 @@ import { type Arrivals, tellArrivals } from './arrivals.js';
 import { batchOf, groupsOf, overtaking, type Placed, StoppedKeys, storedAs } from './batch.js';
 import type { Context } from './context.js';
 import { isKeyBusy, takeKeys } from './idempotency.js';
-import { checkVersions, chunksOf, insertAll, insertOne, StaleCatalogue } from './insert.js';
+import { checkVersions, chunksOf, insertAll, insertOne, isOneStatement, StaleCatalogue } from './insert.js';
 import type { Link } from './link.js';
 import { RecentSends } from './recent-sends.js';
 
@@ -41,7 +41,7 @@ export class Sending {
         await checkVersions(link, statements.versionsLocked, placed);
         const decided = await takeKeys(link, statements, placed);
         const open = placed.filter((entry) => !decided.has(entry));
-        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk);
         for (const entry of placed) results[entry.at] = decided.get(entry) ?? storedAs(entry);
         return results as SendResult[];
       } catch (error) {
@@ -126,22 +126,25 @@ export class Sending {
   }
 
   async #insert(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
-    const { senders, statements } = this.#context;
+    const { senders, statements, statementBytes } = this.#context;
     const rows = placed.flatMap(groupsOf).length;
     const [only] = placed;
     if (rows > 0 && only !== undefined) {
       if (rows === 1 && placed.length === 1 && only.placement.kind === 'groups') {
         await senders.run((link) => insertOne(link, statements, only));
-      } else if (placed.every(({ placement }) => placement.kind === 'groups')) {
+      } else if (
+        isOneStatement(placed, statementBytes) &&
+        placed.every(({ placement }) => placement.kind === 'groups')
+      ) {
         // One statement inserts, so it is a transaction by itself; the look before it may see less than it, never more.
         await senders.run(async (link) => {
           await checkVersions(link, statements.versions, placed);
-          await insertAll(link, statements, placed);
+          await insertAll(link, this.#context, placed);
         });
       } else {
         await senders.transact(async (link) => {
           await checkVersions(link, statements.versions, placed);
-          await insertAll(link, statements, placed);
+          await insertAll(link, this.#context, placed);
         });
       }
     }
@@ -157,7 +160,7 @@ export class Sending {
         await checkVersions(link, statements.versions, current);
         const decided = await takeKeys(link, statements, current, { wait });
         const open = current.filter((entry) => !decided.has(entry));
-        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk);
         return { open, decided };
       });
       this.#tell(open);

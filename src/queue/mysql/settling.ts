@@ -121,7 +121,7 @@ async function storeOutbox(link: Link, context: Context, outbox: readonly Placed
   await checkVersions(link, statements.versions, outbox);
   const decided = await takeKeys(link, statements, outbox);
   const open = outbox.filter((entry) => !decided.has(entry));
-  for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, statements, chunk);
+  for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, context, chunk);
   return open;
 }
 

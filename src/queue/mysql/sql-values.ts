@@ -20,7 +20,7 @@ export function text(value: unknown): string | null {
 }
 
 /** A number of the backend: with an application's own settings for mysql2 it may come as text. */
-export function numeric(value: unknown): number {
+function numeric(value: unknown): number {
   return Number(value);
 }
 
