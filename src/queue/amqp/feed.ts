@@ -7,6 +7,8 @@ import { redeliveriesOf } from './message-coding.js';
 export class Handed {
   /** Nonces of what its outbox has stored already, should its settlement have to be repeated. */
   readonly stored = new Set<string>();
+  /** A settlement that waits for confirms. */
+  settling: Promise<unknown> | null = null;
 
   constructor(
     readonly feed: Feed,

@@ -33,12 +33,20 @@ export class Settling {
 
   #one(settlement: Settlement): SettleResult | Promise<SettleResult> {
     const handed = settlement.receipt as Handed;
+    // Of two settlements the first counts, also where it takes longer; if it fails, the other one does.
+    if (handed.settling !== null) return handed.settling.then(() => this.#one(settlement));
     if (!handed.feed.holds(handed)) return lost;
-    if (settlement.kind === 'give-back') return handed.feed.giveBack(handed).then(answerOf);
-    if (settlement.kind === 'release') return this.#release(handed, settlement);
-    return settlement.outbox.length === 0
-      ? answerOf(handed.feed.ack(handed))
-      : this.#ackWith(handed, settlement.outbox);
+    if (settlement.kind === 'ack' && settlement.outbox.length === 0) return answerOf(handed.feed.ack(handed));
+    const result = this.#withConfirms(handed, settlement).finally(() => {
+      handed.settling = null;
+    });
+    handed.settling = result.catch(() => {});
+    return result;
+  }
+
+  async #withConfirms(handed: Handed, settlement: Settlement): Promise<SettleResult> {
+    if (settlement.kind === 'give-back') return answerOf(await handed.feed.giveBack(handed));
+    return settlement.kind === 'ack' ? this.#ackWith(handed, settlement.outbox) : this.#release(handed, settlement);
   }
 
   async #ackWith(handed: Handed, outbox: readonly Send[]): Promise<SettleResult> {
