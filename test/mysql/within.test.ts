@@ -1,0 +1,129 @@
+// The application's own transactions and pools: what only this backend has.
+import { Kysely, MysqlDialect } from 'kysely';
+import { createPool } from 'mysql2';
+import { createConnection, createPool as createPromisePool } from 'mysql2/promise';
+import { expect, test } from 'vitest';
+import { describeServers } from '../servers/index.js';
+import { eventually, soon } from './eventually.js';
+import { jobTopic, openProcess } from './failures/jobs.js';
+import { RawConnection } from './failures/raw-connection.js';
+
+await describeServers(['mariadb', 'mysql'], (_, server) => {
+  test.concurrent.each(['mysql2', 'mysql2/promise', 'kysely'] as const)(
+    'within a transaction of %s: nothing is seen before the commit, local subscribers soon after it, and nothing after a rollback',
+    async (kind) => {
+      const url = await server().freshUrl();
+      const topic = jobTopic({ ordering: 'key' });
+      await using queue = await openProcess(topic, { url });
+      const arrivals = new Map<number, number>();
+      await queue.consume(topic, ({ message: { body } }) => arrivals.set(body.n, performance.now()));
+      const pool = createPool({ uri: url, connectionLimit: 2 });
+      const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
+      /** Publishes n, ends as told; answers when the commit was answered. */
+      const publish = async (n: number, end: 'commit' | 'rollback'): Promise<number> => {
+        if (kind === 'kysely') {
+          const transaction = await db.startTransaction().execute();
+          await queue.within(transaction).publish(topic, { n }, { key: 'k' });
+          expect(arrivals.has(n)).toBe(false);
+          await transaction[end]().execute();
+          return performance.now();
+        }
+        const connection = await pool.promise().getConnection();
+        await connection.beginTransaction();
+        await queue.within(kind === 'mysql2' ? connection.connection : connection).publish(topic, { n }, { key: 'k' });
+        expect(arrivals.has(n)).toBe(false);
+        await connection[end]();
+        connection.release();
+        return performance.now();
+      };
+
+      await publish(1, 'rollback');
+      const latenciesMs: number[] = [];
+      for (let n = 2; n < 12; n++) {
+        const committedAt = await publish(n, 'commit');
+        await eventually('it arrives', () => arrivals.has(n), 3_000);
+        latenciesMs.push((arrivals.get(n) ?? 0) - committedAt);
+      }
+
+      expect(arrivals.has(1)).toBe(false);
+      // By a look every 5 ms after such a publish instead of every 50.
+      const median = latenciesMs.sort((one, other) => one - other)[5] ?? Number.POSITIVE_INFINITY;
+      expect(median).toBeLessThan(200);
+      await db.destroy();
+    },
+  );
+
+  test.concurrent.each([
+    ['a connection without a transaction', async (url: string) => createConnection({ uri: url })],
+    ['something else', async () => ({ end: async () => {} })],
+  ])('within %s nothing is published', async (_what, open) => {
+    const url = await server().freshUrl();
+    const topic = jobTopic();
+    await using queue = await openProcess(topic, { url });
+    await using raw = await RawConnection.open(url);
+    const handle = await open(url);
+
+    await expect(queue.within(handle).publish(topic, { n: 1 })).rejects.toMatchObject({ code: 'invalid' });
+
+    expect(await raw.messages()).toBe(0);
+    await handle.end();
+  });
+
+  test.concurrent('with every connection of its own pool taken by handlers, in transactions, messages are settled and published', async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic();
+    const pool = createPromisePool({ uri: url, connectionLimit: 2 });
+    await using queue = await openProcess(topic, { pool });
+    await using raw = await RawConnection.open(url);
+    const outcomes: string[] = [];
+    let busy = 0;
+    await queue.consume(topic, async (delivery) => {
+      const connection = await pool.getConnection();
+      busy++;
+      await connection.beginTransaction();
+      if (delivery.message.body.n < 10) {
+        await queue.within(connection).publish(topic, { n: 10 + delivery.message.body.n });
+        await eventually('both connections are taken', () => busy >= 2);
+      }
+      await delivery.ack();
+      outcomes.push(`acked ${delivery.message.body.n}`);
+      await connection.commit();
+      connection.release();
+    });
+
+    await queue.publishBatch(topic, [{ body: { n: 0 } }, { body: { n: 1 } }]);
+
+    await eventually('all is acked', () => outcomes.length === 4, 8_000);
+    await eventually('nothing is left', async () => (await raw.messages()) === 0);
+    await pool.end();
+  });
+
+  test.concurrent("on an application's Kysely instance: connections are lent and come back as they were", async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic();
+    const pool = createPool({ uri: url, connectionLimit: 9 });
+    const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
+    await pool.promise().query('select 1');
+    const queue = await openProcess(topic, { kysely: db, connections: 2 });
+    const received: number[] = [];
+    await queue.consume(topic, ({ message: { body } }) => received.push(body.n));
+    await Promise.all(Array.from({ length: 20 }, (_, n) => queue.publish(topic, { n })));
+    await db.transaction().execute((transaction) => queue.within(transaction).publish(topic, { n: 100 }));
+    await eventually('all arrive', () => received.length === 21);
+
+    await soon('it is closed', queue.close(), 15_000);
+
+    const modes = await Promise.all(
+      Array.from({ length: 9 }, async () => {
+        const connection = await pool.promise().getConnection();
+        const [rows] = await connection.query(
+          "show session variables where variable_name in ('autocommit', 'time_zone')",
+        );
+        connection.release();
+        return (rows as { Value: string }[]).map(({ Value }) => Value);
+      }),
+    );
+    for (const mode of modes) expect(mode).toEqual(['ON', 'SYSTEM']);
+    await db.destroy();
+  });
+});
