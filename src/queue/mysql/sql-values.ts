@@ -20,10 +20,6 @@ export function text(value: unknown): string | null {
 }
 
 /** A number of the backend: with an application's own settings for mysql2 it may come as text. */
-function numeric(value: unknown): number {
-  return Number(value);
-}
-
 export function numericOrNull(value: unknown): number | null {
   return value === null || value === undefined ? null : Number(value);
 }
