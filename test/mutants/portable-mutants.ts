@@ -279,7 +279,6 @@ export const portableMutants: Species = {
       killedBy: [
         'a-subscription-holds-no-more-than-its-prefetch',
         'a-prefetch-of-one-holds-one',
-        'an-extension-by-hand-keeps-the-lease-for-so-long',
         'after-a-cut-prefetch-and-group-are-as-before',
       ],
     },
@@ -492,7 +491,10 @@ export const portableMutants: Species = {
       file: 'settler.ts',
       find: 'classify: classifyWith(driver),',
       replace: 'classify: (error) => ({ ...classifyWith(driver)(error), retryable: false }),',
-      killedBy: ['a-settle-that-failed-is-repeated-and-takes-effect-once'],
+      killedBy: [
+        'a-settle-that-failed-is-repeated-and-takes-effect-once',
+        'a-settle-of-which-a-part-failed-repeats-that-part',
+      ],
     },
     {
       name: 'buries a newer format',
