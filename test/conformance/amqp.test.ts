@@ -3,6 +3,7 @@ import { afterAll, describe, test } from 'vitest';
 import { familyOf, startServer, wantedServers } from '../servers/index.js';
 import { amqpHarness } from './amqp-harness.js';
 
+const timeFactor = 2 * Number(process.env.SIGNALBOX_TEST_TIME_FACTOR ?? '1');
 const api = { test, concurrent: test.concurrent, skip: (name: string) => test.skip(name) };
 
 for (const { name } of wantedServers(process.env)) {
@@ -12,6 +13,6 @@ for (const { name } of wantedServers(process.env)) {
     afterAll(() => server.stop());
     const { version, control } = server;
     const restart = control === null ? undefined : () => control.restart();
-    await registerConformance(api, amqpHarness({ url: await server.freshUrl(), version, restart }));
+    await registerConformance(api, amqpHarness({ url: await server.freshUrl(), version, restart, timeFactor }));
   });
 }
