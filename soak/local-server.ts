@@ -44,10 +44,11 @@ export class LocalServer {
     this.#started = started;
   }
 
-  /** kill -9; resolves when the process is gone. Throws when it ended by itself before. */
-  async kill(): Promise<void> {
+  /** kill -9, just after `now` was called; resolves when the process is gone. Throws when it ended by itself before. */
+  async kill(now: () => void): Promise<void> {
     const running = listenerOn(this.#port);
     if (running === null) throw new Error(`the server on port ${this.#port} ended by itself`);
+    now();
     process.kill(running.pid, 'SIGKILL');
     while (existsSync(`/proc/${running.pid}`) && listenerOn(this.#port) !== null) await pause(5);
   }

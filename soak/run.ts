@@ -130,9 +130,11 @@ function patienceMs(options: SoakOptions, queue: Queue, ledger: Ledger): number 
 }
 
 async function killAndStart(server: KillableServer, ledger: Ledger): Promise<number> {
-  const at = monotonicMs();
-  ledger.add({ e: 'server-killed', at });
-  await server.kill();
+  let at = 0;
+  await server.kill(() => {
+    at = monotonicMs();
+    ledger.add({ e: 'server-killed', at });
+  });
   await server.start();
   const readyAt = monotonicMs();
   ledger.add({ e: 'server-ready', at: readyAt });

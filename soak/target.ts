@@ -16,8 +16,8 @@ export interface Target extends AsyncDisposable {
 }
 
 export interface KillableServer {
-  /** kill -9; resolves when the process is gone. */
-  kill(): Promise<void>;
+  /** kill -9; resolves when the process is gone. `now` is called just before, once it is known whom to kill. */
+  kill(now: () => void): Promise<void>;
   /** Resolves at its first handshake. */
   start(): Promise<void>;
 }
@@ -51,9 +51,10 @@ async function cluster({ killServer }: SoakOptions, run: string): Promise<Target
   const queue = `signalbox.q.${topicsOf(run).ordered.name}.default.0of8`;
   let killed: ServerControl | null = null;
   const server: KillableServer = {
-    kill: async () => {
+    kill: async (now) => {
       killed = (await made.leaderOf(queue))?.control ?? null;
       if (killed === null) throw new Error(`no node of the cluster leads "${queue}"`);
+      now();
       await killed.kill9();
     },
     start: async () => {
@@ -70,6 +71,9 @@ async function cluster({ killServer }: SoakOptions, run: string): Promise<Target
 }
 
 const killable = (control: ServerControl): KillableServer => ({
-  kill: () => control.kill9(),
+  kill: (now) => {
+    now();
+    return control.kill9();
+  },
   start: () => control.start(),
 });
