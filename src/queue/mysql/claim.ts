@@ -17,8 +17,10 @@ export interface Claim {
 export interface Claimed {
   /** In the order of service, as they were before. */
   readonly rows: readonly Row[];
-  /** There was more, and others were taking it. */
+  /** There may be more further on: of what was looked at, others were taking some. */
   readonly crowded: boolean;
+  /** Something that waits was locked by somebody, who may be taking it, or not. */
+  readonly passed: boolean;
 }
 
 /** Runs inside a transaction. Null: the group is gone. */
@@ -49,7 +51,8 @@ async function claimUnordered(link: Link, statements: Statements, what: Claim): 
     taken.push(...part.map((id) => rows.get(id)).filter((row) => row !== undefined));
   }
   if (taken.length > 0) await take(link, statements, what, taken.map(idOf));
-  return { rows: taken, crowded: taken.length < most && ids.length >= most * reach };
+  const passed = taken.length < Math.min(most, ids.length);
+  return { rows: taken, crowded: passed && ids.length >= most * reach, passed };
 }
 
 /** How much further down the line a claim looks at a time, and how far at most: behind a million rows of slow keys nobody is served. */
@@ -97,7 +100,7 @@ async function claimOrdered(link: Link, statements: Statements, what: Claim): Pr
     for (const key of choice.busy) busy.add(key);
   }
   if (taken.length > 0) await take(link, statements, what, taken.map(idOf));
-  return { rows: taken, crowded: false };
+  return { rows: taken, crowded: false, passed: passed.size > 0 };
 }
 
 interface LineStart {

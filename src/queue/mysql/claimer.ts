@@ -8,6 +8,9 @@ import type { Row } from './link.js';
 /** The most that one claim takes: a transaction that locks more rows than this holds others up. */
 const mostPerClaim = 1_000;
 
+/** What somebody had locked is looked at again by then, not at once: a stranger's transaction may take its time. */
+const passedAgainMs = 10;
+
 /** How long a claim's finding nothing is believed: the probes come about as often. */
 const believeEmptyMs = 60;
 
@@ -118,12 +121,15 @@ export class Claimer {
       const token = await this.#nextToken();
       const claimed = await this.#claim(intake, most, token);
       if (claimed === null) return this.gone(group.id);
-      const { rows, crowded } = claimed;
+      const { rows, crowded, passed } = claimed;
       this.#handOut(intake, rows, token, waiters);
-      intake.crowded(crowded);
-      const isEmpty = rows.length < most && !crowded && !intake.stirred;
-      if (isEmpty) intake.emptied();
-      else if (intake.waiting > 0) this.#claimSoon(intake);
+      const goesFurther = intake.crowded(crowded) || (crowded && rows.length > 0);
+      if (rows.length >= most || goesFurther || intake.stirred) {
+        if (intake.waiting > 0) this.#claimSoon(intake);
+        return;
+      }
+      intake.emptied();
+      if (passed) intake.alarm(passedAgainMs);
     } catch (error) {
       this.#failAll(intake, error);
     }

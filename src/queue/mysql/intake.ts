@@ -64,9 +64,11 @@ export class Intake {
     return removed;
   }
 
-  /** Where others take from the same group, a claim looks further; where they have gone, less far again. */
-  crowded(isCrowded: boolean): void {
-    this.reach = isCrowded ? Math.min(farthestReach, this.reach * 2) : Math.max(1, this.reach / 2);
+  /** Where others take from the same group, a claim looks further; where they have gone, less far again. Answers whether the next looks further. */
+  crowded(isCrowded: boolean): boolean {
+    const before = this.reach;
+    this.reach = isCrowded ? Math.min(farthestReach, before * 2) : Math.max(1, before / 2);
+    return this.reach > before;
   }
 
   /** A claim found less than was asked for: until somebody says otherwise, there is no more. */

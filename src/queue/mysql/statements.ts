@@ -162,10 +162,11 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
 
     // — settling; `held(…)` completes the where clauses —
 
-    ack: `delete from ${messages} where `,
+    /** Of few rows MariaDB would scan all, and lock each for a moment: claims then skip what nobody takes. */
+    ack: `delete m from ${messages} m force index (primary) where `,
     live: `select id from ${named} where `,
     forUpdate: ' for update',
-    /** Touches no other row, which `ack` may: of few rows MariaDB scans all, and this comes after a lock was waited for in vain. */
+    /** Touches no other row: this comes after a lock was waited for in vain. */
     deleteRows: `delete m from (select id from ${named} where id in (?) limit 10000 for update skip locked) ended
       straight_join ${messages} m force index (primary) on m.id = ended.id`,
     /** A row that somebody has locked keeps its lease as it is: the others must not lose theirs while it is waited for. */
