@@ -55,8 +55,14 @@ async function claimUnordered(link: Link, statements: Statements, what: Claim): 
   return { rows: taken, crowded: passed && ids.length >= most * reach, passed };
 }
 
-/** How much further down the line a claim looks at a time, and how far at most: behind a million rows of slow keys nobody is served. */
-const pieceRows = 20_000;
+/**
+ * How much further down the line a claim looks at a time, each time twice as far, while it has found nothing; and how far at most:
+ * behind a million rows of slow keys nobody is served. Nor does it look further for more: where most keys are in hand, the whole
+ * line would be read for the last few (207 ms a claim, measured with four processes and 30 000 rows of 1 000 keys), and whoever
+ * settles wakes the next claim anyhow.
+ */
+const firstPieceRows = 1_000;
+const longestPieceRows = 20_000;
 const mostRows = 1_000_000;
 
 /**
@@ -111,7 +117,7 @@ interface LineStart {
   readonly left: (rows: readonly Candidate[]) => readonly Candidate[];
 }
 
-/** Gives the choice the line piece by piece, until it has enough or there is no more. */
+/** Gives the choice the line piece by piece, until there is something to take or there is no more. */
 async function walkLine(
   link: Link,
   statements: Statements,
@@ -121,14 +127,17 @@ async function walkLine(
 ): Promise<void> {
   let piece = head;
   let expected = window;
+  let next = firstPieceRows;
   for (let walked = 0; walked < mostRows; walked += expected) {
     choice.walk(left(piece));
     if (choice.full) return;
     const last = piece[piece.length - 1];
     if (last === undefined || piece.length < expected) return choice.end();
-    expected = pieceRows;
+    if (choice.chosen.length > 0) return;
+    expected = next;
+    next = Math.min(next * 2, longestPieceRows);
     const further = choice.waitsForTimes ? statements.lookFurtherWithTimes : statements.lookFurther;
-    piece = (await link.rows(further, [group.id, last.id, pieceRows])).map(candidate);
+    piece = (await link.rows(further, [group.id, last.id, expected])).map(candidate);
   }
 }
 
