@@ -36,11 +36,11 @@ export const mysqlMutants: Species = {
     {
       name: 'reads on from where it was, like a log',
       file: 'mysql/claim.ts',
-      find: 'return { rows: taken, crowded: false };',
+      find: 'return { rows: taken, crowded: false, passed: passed.size > 0 };',
       replace: `const marks = ((globalThis as any).marks ??= new WeakMap());
   const mark = marks.get(statements) ?? 0;
   marks.set(statements, Math.max(mark, ...taken.map(idOf)));
-  return { rows: taken.filter((row) => idOf(row) > mark), crowded: false };`,
+  return { rows: taken.filter((row) => idOf(row) > mark), crowded: false, passed: passed.size > 0 };`,
       killedBy: ['an-open-transaction-holds-up-no-other-publisher'],
     },
   ],
