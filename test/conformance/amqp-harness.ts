@@ -42,7 +42,12 @@ export function amqpHarness(given: AmqpHarnessOptions): Harness {
         now: () => systemClock.now() + offsetMs,
         schedule: (callback, delayMs) => systemClock.schedule(callback, delayMs),
       }),
-    cutConnections: (driver) => networks.get(driver)?.cut(),
+    cutConnections: async (driver) => {
+      networks.get(driver)?.cut();
+      // Cut is what its client knows to be cut: a reset takes its way through two sockets.
+      const lateAt = systemClock.now() + noticedMs * timeFactor;
+      while (driver.health().connected && systemClock.now() < lateAt) await sleep(systemClock, 1);
+    },
     killSubscriber: (driver) => networks.get(driver)?.kill(),
     restartBackend: restart,
     // As any program would that knows the topic's exchange and nothing of us.
@@ -59,6 +64,9 @@ export function amqpHarness(given: AmqpHarnessOptions): Harness {
     },
   };
 }
+
+/** A reset is noticed at once, but on a busy machine. */
+const noticedMs = 2_000;
 
 /** Many turns of the event loop that client and proxy share. */
 const writtenArrivesMs = 20;
