@@ -34,9 +34,15 @@ export class Catalogue {
     return this.#seen;
   }
 
-  /** Somebody has changed it: to be told by whoever listens to `names.changes`. */
+  /** Something in it is gone: to be told by whoever listens to `names.changes`. */
   outdate(): void {
     this.#isStale = true;
+  }
+
+  /** Tells all movers that something in it is gone; returned where nobody listens. */
+  async tell(): Promise<void> {
+    const news = { exchange: this.#names.changes, routingKey: '', body: Buffer.alloc(0), properties: {} };
+    await this.#link.publish(news).catch(() => {});
   }
 
   /** As it is, as far as this process was told of changes. */
@@ -141,9 +147,6 @@ export class Catalogue {
       body: Buffer.from(JSON.stringify(content)),
       properties: { persistent: true, messageId: `catalogue ${content.version}`, contentType: 'application/json' },
     });
-    // After it, since who hears of it looks at once; returned where nobody listens.
-    const news = { exchange: this.#names.changes, routingKey: '', body: Buffer.alloc(0), properties: {} };
-    await this.#link.publish(news).catch(() => {});
   }
 }
 

@@ -78,6 +78,7 @@ export class Declaring {
         }
       },
     );
+    await this.#options.catalogue.tell();
   }
 
   async #check(asked: Topology, options: DeclareOptions): Promise<DeclareReport> {

@@ -156,6 +156,10 @@ export class Mover {
     const { link, catalogue } = this.#options;
     const { exchange, routingKey, topic, groups } = destination;
     const { body, properties } = message;
+    // The exchange tells of nobody that is missing as long as somebody is there. Looked up before, so that what fails
+    // has not been delivered yet.
+    const content = exchange === '' ? null : await catalogue.upToDate();
+    const gone = content === null ? [] : groups.filter((group) => groupIn(content, topic, group) === null);
     try {
       await link.publish({ exchange, routingKey, body, properties });
     } catch (error) {
@@ -163,10 +167,6 @@ export class Mover {
       if (code !== 'unroutable' && code !== 'not-found') throw error;
       return this.#lose(message, destination, groups);
     }
-    if (exchange === '') return;
-    // The exchange tells of nobody that is missing as long as somebody is there.
-    const content = await catalogue.upToDate();
-    const gone = groups.filter((group) => groupIn(content, topic, group) === null);
     if (gone.length > 0) await this.#lose(message, destination, gone);
   }
 
