@@ -126,4 +126,18 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
     for (const mode of modes) expect(mode).toEqual(['ON', 'SYSTEM']);
     await db.destroy();
   });
+
+  test.concurrent('a Kysely instance with too few connections is an error that says how many it takes', async () => {
+    const url = await server().freshUrl();
+    const pool = createPool({ uri: url, connectionLimit: 1 });
+    const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
+
+    const opened = openProcess(jobTopic(), { kysely: db, connections: 2 });
+
+    await expect(soon('it gives up', opened, 19_000)).rejects.toMatchObject({
+      code: 'resource-exhausted',
+      message: expect.stringMatching(/lent no connection within 10000 ms; give its pool more connections/),
+    });
+    await db.destroy();
+  });
 });

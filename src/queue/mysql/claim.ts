@@ -48,6 +48,10 @@ async function claimUnordered(link: Link, statements: Statements, what: Claim): 
     const part = ids.slice(next, next + most - taken.length);
     next += part.length;
     const rows = new Map((await link.rows(statements.lockWaiting, [part])).map((row) => [idOf(row), row]));
+    // What was published a moment ago can be seen before its locks are gone: passed by, a later message would overtake it.
+    const passed = rows.size < part.length ? part.filter((id) => !rows.has(id)) : [];
+    if (passed.length > 0)
+      for (const row of await link.rows(statements.lockWaiting, [passed])) rows.set(idOf(row), row);
     taken.push(...part.map((id) => rows.get(id)).filter((row) => row !== undefined));
   }
   if (taken.length > 0) await take(link, statements, what, taken.map(idOf));

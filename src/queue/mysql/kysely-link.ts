@@ -1,4 +1,5 @@
 import { CompiledQuery, type Kysely } from 'kysely';
+import { Refusal } from '../driver.js';
 import {
   type Link,
   type LinkSettings,
@@ -11,6 +12,9 @@ import {
 import { bytes, type SqlValue, text } from './sql-values.js';
 
 type AnyKysely = Kysely<unknown>;
+
+/** How long the application's pool may take to lend a connection. Some pools wait for ever, and we keep what we are lent. */
+const lendWithinMs = 10_000;
 
 /** Statements on a Kysely instance that has one connection: a transaction, or what `connection()` hands out. */
 export class KyselyLink implements Link {
@@ -45,20 +49,37 @@ export class BorrowedConnections implements LinkSource {
 
   connect(settings: LinkSettings): Promise<OwnLink> {
     return new Promise((resolve, reject) => {
+      let given = false;
+      const timer = setTimeout(() => {
+        given = true;
+        reject(noneLent());
+      }, lendWithinMs);
       this.#db
         .connection()
         .execute(async (db) => {
+          // It came too late: back to the pool, untouched.
+          if (given) return;
+          clearTimeout(timer);
           const link = new BorrowedLink(db as AnyKysely);
           await link.setUp(settings);
           resolve(link);
           await link.returned;
           await link.putRight();
         })
-        .catch(reject);
+        .catch(reject)
+        .finally(() => clearTimeout(timer));
     });
   }
 
   async close(): Promise<void> {}
+}
+
+function noneLent(): Refusal {
+  return new Refusal(
+    'resource-exhausted',
+    `the application's Kysely instance lent no connection within ${lendWithinMs} ms`,
+    'give its pool more connections, five more than the driver\'s option "connections" and what the application itself needs, or give the driver a URL',
+  );
 }
 
 const fatalCodes = new Set<unknown>(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED']);
