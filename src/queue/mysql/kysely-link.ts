@@ -1,12 +1,14 @@
 import { CompiledQuery, type Kysely } from 'kysely';
 import { Refusal } from '../driver.js';
 import {
+  answerWithinMs,
   type Link,
   type LinkSettings,
   type LinkSource,
   type OwnLink,
   type Row,
   sessionSettings,
+  timedOut,
   type Written,
 } from './link.js';
 import { bytes, type SqlValue, text } from './sql-values.js';
@@ -66,12 +68,28 @@ export class BorrowedConnections implements LinkSource {
           await link.returned;
           await link.putRight();
         })
-        .catch(reject)
+        .catch((error: unknown) => reject(isOfDatabase(error) ? error : poolClosed(error)))
         .finally(() => clearTimeout(timer));
     });
   }
 
   async close(): Promise<void> {}
+}
+
+/** What a pool or Kysely itself says, that it was ended for one, has neither number nor code. */
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof Refusal || (typeof error === 'object' && error !== null && 'code' in error);
+}
+
+function poolClosed(cause: unknown): Refusal {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const refusal = new Refusal(
+    'unavailable',
+    `the application's Kysely instance lends no connection: ${what}`,
+    'keep its pool open until the queue is closed',
+  );
+  refusal.cause = cause;
+  return refusal;
 }
 
 function noneLent(): Refusal {
@@ -82,7 +100,14 @@ function noneLent(): Refusal {
   );
 }
 
-const fatalCodes = new Set<unknown>(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED']);
+const fatalCodes = new Set<unknown>([
+  'PROTOCOL_CONNECTION_LOST',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ECONNABORTED',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+]);
 
 class BorrowedLink extends KyselyLink implements OwnLink {
   readonly returned: Promise<void>;
@@ -91,6 +116,7 @@ class BorrowedLink extends KyselyLink implements OwnLink {
   #return: () => void = () => {};
   #before: readonly string[] = [];
   #clean = true;
+  readonly #pending = new Set<(error: unknown) => void>();
 
   constructor(db: AnyKysely) {
     super(db);
@@ -117,11 +143,11 @@ class BorrowedLink extends KyselyLink implements OwnLink {
   }
 
   override rows(sql: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
-    return super.rows(sql, values).catch((error: unknown) => this.#failed(error));
+    return this.#bounded(super.rows(sql, values)).catch((error: unknown) => this.#failed(error));
   }
 
   override write(sql: string, values?: readonly SqlValue[]): Promise<Written> {
-    return super.write(sql, values).catch((error: unknown) => this.#failed(error));
+    return this.#bounded(super.write(sql, values)).catch((error: unknown) => this.#failed(error));
   }
 
   async end(): Promise<void> {
@@ -129,16 +155,37 @@ class BorrowedLink extends KyselyLink implements OwnLink {
     this.#return();
   }
 
-  destroy(): void {
+  destroy(cause: unknown): void {
     this.alive = false;
     this.#clean = false;
     this.#return();
+    for (const fail of [...this.#pending]) fail(cause);
+  }
+
+  /** The application's pool may wait for an answer for ever; a half-open connection gives none. */
+  #bounded<T>(statement: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#pending.delete(fail);
+      };
+      const fail = (error: unknown): void => {
+        done();
+        reject(error);
+      };
+      const timer = setTimeout(() => fail(timedOut()), answerWithinMs);
+      this.#pending.add(fail);
+      statement.then((answer) => {
+        done();
+        resolve(answer);
+      }, fail);
+    });
   }
 
   #failed(error: unknown): never {
     const { code, fatal } = (error ?? {}) as { code?: unknown; fatal?: unknown };
     if (this.alive && (fatal === true || fatalCodes.has(code))) {
-      this.destroy();
+      this.destroy(error);
       this.onLost(error);
     }
     throw error;

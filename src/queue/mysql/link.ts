@@ -42,6 +42,14 @@ export interface LinkSettings {
 /** Nothing of ours waits longer for a row that somebody else has locked. */
 export const longestLockWaitSeconds = 5;
 
+/** Above the wait for a lock: a connection that has not answered by then is half open, or the server is stuck. */
+export const answerWithinMs = (longestLockWaitSeconds + 10) * 1000;
+
+export function timedOut(): Error {
+  const text = `the database did not answer within ${answerWithinMs} ms`;
+  return Object.assign(new Error(text), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' });
+}
+
 /**
  * READ COMMITTED: with REPEATABLE READ the same statements had up to 110 deadlocks in 3 s, and a claim would lock the
  * gaps that publishers insert into. The modes and the time zone because an application's pool, or the server, may have others.

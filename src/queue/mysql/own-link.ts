@@ -1,17 +1,15 @@
 import { type Connection, type ConnectionOptions, createConnection, type ResultSetHeader } from 'mysql2';
 import {
+  answerWithinMs,
   type LinkSettings,
   type LinkSource,
-  longestLockWaitSeconds,
   type OwnLink,
   type Row,
   sessionSettings,
+  timedOut,
   type Written,
 } from './link.js';
 import type { SqlValue } from './sql-values.js';
-
-/** Above the wait for a lock: a connection that has not answered by then is half open, or the server is stuck. */
-const answerWithinMs = (longestLockWaitSeconds + 10) * 1000;
 
 /** Links over connections of this driver's own. */
 export class OwnConnections implements LinkSource {
@@ -139,9 +137,4 @@ class ConnectionLink implements OwnLink {
 
 function connectionLost(): Error {
   return Object.assign(new Error('the connection to the database has ended'), { code: 'PROTOCOL_CONNECTION_LOST' });
-}
-
-function timedOut(): Error {
-  const text = `the database did not answer within ${answerWithinMs} ms`;
-  return Object.assign(new Error(text), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' });
 }
