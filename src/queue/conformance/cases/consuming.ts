@@ -677,7 +677,8 @@ export const consuming: readonly Case[] = [
             () => stored.every((id) => handled.has(id)),
             bench.recoveryMs,
           );
-          assert.equal(queue.health().status, 'ok');
+          // A backend so quick that nothing failed is back before its clients are.
+          await bench.time.eventually('the queue is ok', () => queue.health().status === 'ok', bench.recoveryMs);
         },
         'restartBackend',
       ),
