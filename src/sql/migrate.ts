@@ -20,6 +20,12 @@ export type MigrationOutcome =
   | { readonly kind: 'failed'; readonly ran: readonly string[]; readonly step: string | null; readonly error: unknown };
 
 /**
+ * How often the migrator is asked where it failed outside of any step. Seen once on MariaDB 10.11, on a server that was busy with the
+ * tables of other databases; every step can be run again, and what is really wrong fails again.
+ */
+const bookkeepingTries = 3;
+
+/**
  * Brings a database to the schema of this code, with kysely's migrator. May be called from many processes
  * at once and again at any time; a database that is current costs two reads and no lock. Rejects only with
  * what the database answers before the first step: all else is an outcome, for the caller to put into words.
@@ -32,9 +38,12 @@ export async function migrate(
 ): Promise<MigrationOutcome> {
   const done = ended(await schemaStatus(db, list, backend));
   if (done !== null) return done;
-  const outcome = await backend.exclusively(db, `migrate ${list.tablePrefix}`, lockTimeoutMs, (connection) => {
-    const own = new Kysely<unknown>({ dialect: backend.dialectOver(connection) });
-    return migrateAlone(own, list, backend).finally(() => own.destroy());
+  const outcome = await backend.exclusively(db, `migrate ${list.tablePrefix}`, lockTimeoutMs, async (connection) => {
+    for (let again = bookkeepingTries - 1; ; again--) {
+      const own = new Kysely<unknown>({ dialect: backend.dialectOver(connection) });
+      const outcome = await migrateAlone(own, list, backend).finally(() => own.destroy());
+      if (outcome.kind !== 'failed' || outcome.step !== null || again === 0) return outcome;
+    }
   });
   return outcome === 'busy' ? { kind: 'busy', waitedMs: lockTimeoutMs } : outcome;
 }

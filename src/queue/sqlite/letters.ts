@@ -12,6 +12,7 @@ import {
 import type { Catalogue, KnownGroup } from './catalogue.js';
 import type { Row } from './database.js';
 import { nextPlaces } from './places.js';
+import { promote } from './promoting.js';
 import { contentColumns, contentOf, messageOf } from './rows.js';
 import { state } from './state.js';
 import { ask, type Steps } from './steps.js';
@@ -137,6 +138,7 @@ export function* redriveLetters(numbers: readonly number[], catalogue: Catalogue
     if (row === undefined) continue;
     const group = catalogue.find(String(row.topic))?.groups.find(({ name }) => name === row.group_name);
     if (group === undefined) continue;
+    yield* promote(group.groupId, now);
     const place = yield* nextPlaces(1);
     yield* ask(
       `insert into signalbox_message (group_id, state, place, due_at, attempt, postpones, first_failed_at, lane, ${content})
