@@ -25,7 +25,9 @@ export type { QueueErrorCode } from './errors.js';
 /** For what a driver's package says to users themselves, with no queue in between: making a driver, ending a transaction. */
 export { QueueError } from './errors.js';
 export type { Logger } from './logger.js';
+export { noGroup, noTopic, unroutable } from './not-there.js';
 export { matches } from './pattern.js';
+export { RecentSends } from './recent-sends.js';
 export { Refusal } from './refusal.js';
 export { topologyDifferences } from './topology-differences.js';
 

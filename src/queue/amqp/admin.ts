@@ -1,11 +1,10 @@
-import type { Depth, DriverAdmin } from '../driver.js';
+import { type Depth, type DriverAdmin, noGroup, noTopic } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { groupIn, shapeIn, topologyOf } from './catalogue-content.js';
 import { replyCodeOf } from './connection/index.js';
 import type { Declaring } from './declaring.js';
 import type { Letters } from './letters.js';
 import type { Names } from './names.js';
-import { noGroup, noTopic } from './not-there.js';
 import type { Objects } from './objects.js';
 import type { Repair } from './repair.js';
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock, DriverAdmin, DriverHost, SubscribeOptions } from '../driver.js';
+import { type Clock, type DriverAdmin, type DriverHost, noGroup, noTopic, type SubscribeOptions } from '../driver.js';
 import { adminOf } from './admin.js';
 import { lanesOf } from './bindings.js';
 import { BrokerTime } from './broker-time.js';
@@ -13,7 +13,6 @@ import { Letters } from './letters.js';
 import { Locks } from './lock.js';
 import { Mover } from './mover.js';
 import { Names } from './names.js';
-import { noGroup, noTopic } from './not-there.js';
 import { Objects } from './objects.js';
 import type { DriverSettings } from './options.js';
 import { Repair } from './repair.js';

@@ -2,6 +2,7 @@ import {
   type DeclareOptions,
   type DeclareReport,
   type GroupTopology,
+  noTopic,
   Refusal,
   type Topology,
   topologyDifferences,
@@ -22,7 +23,6 @@ import {
 import { coinDelaysMs, exactPart } from './delay-parts.js';
 import type { DurabilityGate } from './durability-gate.js';
 import type { Names, TopicShape } from './names.js';
-import { noTopic } from './not-there.js';
 import type { Objects } from './objects.js';
 
 export interface DeclaringOptions {

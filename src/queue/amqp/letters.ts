@@ -1,5 +1,14 @@
 import type { GetMessage } from 'amqplib';
-import { freshCounts, type Letter, type LetterBox, type LetterList, type LetterPage, Refusal } from '../driver.js';
+import {
+  freshCounts,
+  type Letter,
+  type LetterBox,
+  type LetterList,
+  type LetterPage,
+  noGroup,
+  noTopic,
+  Refusal,
+} from '../driver.js';
 import type { BrokerTime } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { groupIn, shapeIn } from './catalogue-content.js';
@@ -9,7 +18,6 @@ import { comparePlaces, decodeLetter, isExpired, type Place, placeOf } from './l
 import type { Locks } from './lock.js';
 import { copyOf, laneOf } from './message-coding.js';
 import type { Names } from './names.js';
-import { noGroup, noTopic } from './not-there.js';
 import type { Repair } from './repair.js';
 
 type Ids = readonly string[] | 'all';

@@ -1,4 +1,14 @@
-import { matches, Refusal, type Send, type SendResult, type StoredMessage, type Target } from '../driver.js';
+import {
+  matches,
+  noGroup,
+  noTopic,
+  Refusal,
+  type Send,
+  type SendResult,
+  type StoredMessage,
+  type Target,
+  unroutable,
+} from '../driver.js';
 import type { BrokerTime } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { type CatalogueContent, groupIn, groupsIn, shapeIn } from './catalogue-content.js';
@@ -9,7 +19,6 @@ import type { DurabilityGate } from './durability-gate.js';
 import { encodeLetter } from './letter-coding.js';
 import { type EncodedMessage, encodeMessage } from './message-coding.js';
 import type { Names, TopicShape } from './names.js';
-import { noGroup, noTopic, unroutable } from './not-there.js';
 import type { Repair } from './repair.js';
 
 export interface SendingOptions {

@@ -3,7 +3,8 @@ import {
   type DeclareOptions,
   type DeclareReport,
   type GroupTopology,
-  Refusal,
+  noGroup,
+  noTopic,
   type TopicTopology,
   type Topology,
   topologyDifferences,
@@ -82,13 +83,4 @@ export class Catalogue {
     topic.groups.set(name, group);
     this.#lost.returnTo(topic.name, group, now);
   }
-}
-
-export function noTopic(name: string): Refusal {
-  return new Refusal('not-found', `there is no topic "${name}"`, 'declare it first: setup()');
-}
-
-export function noGroup(topic: string, name: string): Refusal {
-  const remedy = "declare it among the topic's groups and call setup(), or add it: admin.addGroup()";
-  return new Refusal('not-found', `topic "${topic}" has no group "${name}"`, remedy);
 }

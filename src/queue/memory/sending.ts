@@ -1,16 +1,19 @@
 import {
   type Counts,
   freshCounts,
+  noGroup,
+  noTopic,
+  RecentSends,
   Refusal,
   type Send,
   type SendResult,
   type StoredMessage,
   type Target,
+  unroutable,
 } from '../driver.js';
-import { type Catalogue, noGroup, noTopic } from './catalogue.js';
+import type { Catalogue } from './catalogue.js';
 import { cloneCounts, cloneDeath, cloneMessage } from './clone.js';
 import type { Group } from './group.js';
-import { RecentSends } from './recent-sends.js';
 import type { Topic } from './topic.js';
 import type { Transaction } from './transaction.js';
 
@@ -101,7 +104,8 @@ export class Sending {
     if (duplicateOf !== null) return { kind: 'answered', result: { status: 'duplicate', id: duplicateOf } };
     if (target.kind === 'topic') {
       const groups = topic.groupsFor(message.routingKey);
-      if (groups.length === 0 && send.unmatched === 'reject') return failed(unroutable(message));
+      if (groups.length === 0 && send.unmatched === 'reject')
+        return failed(unroutable(message.topic, message.routingKey));
       return { kind: 'groups', topic, groups };
     }
     const group = topic.groups.get(target.group);
@@ -148,12 +152,6 @@ function failed(error: Refusal): Placement {
 /** Only a foreign message has no id, and nobody publishes such with an idempotency key. */
 function nameOf({ id }: StoredMessage): string {
   return id ?? '';
-}
-
-function unroutable({ topic, routingKey }: StoredMessage): Refusal {
-  const key = routingKey === null ? 'a message without a routing key' : `routing key "${routingKey}"`;
-  const remedy = "declare a group whose patterns accept it, or the topic with unmatched: 'discard'";
-  return new Refusal('unroutable', `no group of topic "${topic}" accepts ${key}`, remedy);
 }
 
 /** Sends one by one; after one failed, later ones of its key fail as well, or they would overtake its repetition. */

@@ -1,4 +1,13 @@
-import { type GroupTopology, matches, Refusal, type Send, type TopicTopology } from '../driver.js';
+import {
+  type GroupTopology,
+  matches,
+  noGroup,
+  noTopic,
+  type Refusal,
+  type Send,
+  type TopicTopology,
+  unroutable,
+} from '../driver.js';
 import type { Link, Row } from './link.js';
 import { text } from './sql-values.js';
 import type { Tables } from './tables.js';
@@ -135,13 +144,7 @@ export function place({ target, message, unmatched }: Send, topics: Topics): Pla
     patterns.some((pattern) => matches(pattern, message.routingKey)),
   );
   if (groups.length > 0 || unmatched === 'discard') return { kind: 'groups', topic, groups };
-  const key = message.routingKey === null ? 'a message without a routing key' : `routing key "${message.routingKey}"`;
-  const remedy = "declare a group whose patterns accept it, or the topic with unmatched: 'discard'";
-  return {
-    kind: 'refused',
-    topic,
-    error: new Refusal('unroutable', `no group of topic "${topic.name}" accepts ${key}`, remedy),
-  };
+  return { kind: 'refused', topic, error: unroutable(topic.name, message.routingKey) };
 }
 
 function groupIn(topics: Topics, topic: string, group: string): KnownGroup | undefined {
@@ -160,15 +163,6 @@ export function requireGroup(topics: Topics, topic: string, name: string): Known
   const group = requireTopic(topics, topic).groups.get(name);
   if (group === undefined) throw noGroup(topic, name);
   return group;
-}
-
-function noTopic(name: string): Refusal {
-  return new Refusal('not-found', `there is no topic "${name}"`, 'declare it first: setup()');
-}
-
-export function noGroup(topic: string, name: string): Refusal {
-  const remedy = "declare it among the topic's groups and call setup(), or add it: admin.addGroup()";
-  return new Refusal('not-found', `topic "${topic}" has no group "${name}"`, remedy);
 }
 
 function byName(one: { readonly name: string }, other: { readonly name: string }): number {

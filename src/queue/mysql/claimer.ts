@@ -1,4 +1,5 @@
-import { type KnownGroup, noGroup } from './catalogue.js';
+import { noGroup } from '../driver.js';
+import type { KnownGroup } from './catalogue.js';
 import { type Claimed, claim } from './claim.js';
 import type { Context } from './context.js';
 import { Hold } from './hold.js';

@@ -6,7 +6,7 @@ import type { Context } from './context.js';
 import { isKeyBusy, takeKeys } from './idempotency.js';
 import { checkVersions, chunksOf, insertAll, insertOne, isOneStatement, StaleCatalogue } from './insert.js';
 import type { Link } from './link.js';
-import { RecentSends } from './recent-sends.js';
+import { RepeatedSends } from './repeated-sends.js';
 
 /** Groups that change all the time are somebody's mistake; a publisher that never comes to its insert would hang on it. */
 const mostLooks = 10;
@@ -14,7 +14,7 @@ const mostLooks = 10;
 /** Brings messages into the tables. */
 export class Sending {
   readonly #context: Context;
-  readonly #recent = new RecentSends();
+  readonly #recent = new RepeatedSends();
 
   constructor(context: Context) {
     this.#context = context;

@@ -1,4 +1,4 @@
-import { type GroupTopology, matches, Refusal, type TopicTopology } from '../driver.js';
+import { type GroupTopology, matches, noGroup, noTopic, type TopicTopology } from '../driver.js';
 import type { Row } from './database.js';
 import { ask, type Steps } from './steps.js';
 
@@ -47,15 +47,6 @@ export class Catalogue {
 
 export function accepts(group: GroupTopology, routingKey: string | null): boolean {
   return group.patterns.some((pattern) => matches(pattern, routingKey));
-}
-
-export function noTopic(name: string): Refusal {
-  return new Refusal('not-found', `there is no topic "${name}"`, 'declare it first: setup()');
-}
-
-export function noGroup(topic: string, name: string): Refusal {
-  const remedy = "declare it among the topic's groups and call setup(), or add it: admin.addGroup()";
-  return new Refusal('not-found', `topic "${topic}" has no group "${name}"`, remedy);
 }
 
 const versionSql = 'select catalogue_version from signalbox_state';

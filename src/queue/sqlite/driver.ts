@@ -14,6 +14,7 @@ import type {
   SubscribeOptions,
   Topology,
 } from '../driver.js';
+import { RecentSends } from '../driver.js';
 import { adminOf } from './admin.js';
 import { capabilitiesWith } from './capabilities.js';
 import { classify } from './classify.js';
@@ -22,7 +23,6 @@ import { declare } from './declaring.js';
 import { DatabaseFile } from './file.js';
 import { bury, die, enter, isGone, live, otherHolders } from './holders.js';
 import type { SqliteSettings } from './options.js';
-import { RecentSends } from './recent-sends.js';
 import { sendBatch } from './sending.js';
 import { SqliteSubscription } from './subscription.js';
 import { callersTransaction } from './transaction.js';

@@ -1,5 +1,5 @@
-import { Refusal, type Send, type SendResult } from '../driver.js';
-import { accepts, type Catalogue, type KnownGroup, type KnownTopic, noGroup, noTopic } from './catalogue.js';
+import { noGroup, noTopic, Refusal, type Send, type SendResult, unroutable } from '../driver.js';
+import { accepts, type Catalogue, type KnownGroup, type KnownTopic } from './catalogue.js';
 import { bury, deadBox } from './letters.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
@@ -41,11 +41,6 @@ export function* sendBatch(batch: readonly Send[], catalogue: Catalogue, now: nu
     }
   }
   return results;
-}
-
-/** As `sendBatch`, but all or nothing: the first refusal, or null when all are stored. */
-export function* sendAll(batch: readonly Send[], catalogue: Catalogue, now: number): Steps<void> {
-  yield* sendBatch(batch, catalogue, now);
 }
 
 /** The first refusal that one of these sends would meet, or null. */
@@ -94,11 +89,7 @@ function addressOf(send: Send, catalogue: Catalogue): Addressed | Refusal {
   }
   const groups = topic.groups.filter((group) => accepts(group, send.message.routingKey));
   if (groups.length > 0 || send.unmatched === 'discard') return { send, topic, groups };
-  return new Refusal(
-    'unroutable',
-    `no group of topic "${topic.name}" accepts the message`,
-    'give a routing key that a pattern matches, or declare the topic with unmatched: "discard"',
-  );
+  return unroutable(topic.name, send.message.routingKey);
 }
 
 /** Takes the key for the window; answers the id of the message that has it already, or null. */

@@ -4,7 +4,7 @@ import type { Row } from './database.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { Receipt } from './receipt.js';
-import { dueAt, refusalOf, sendAll } from './sending.js';
+import { dueAt, refusalOf, sendBatch } from './sending.js';
 import { state } from './state.js';
 import { ask, type Steps } from './steps.js';
 
@@ -25,7 +25,7 @@ export function* settle(settlement: Settlement, catalogue: Catalogue, now: numbe
   if (!(yield* endHold(settlement, receipt, now))) return lost;
   if (settlement.kind !== 'give-back' && receipt.key !== null) yield* letGo(receipt.groupId, receipt.key);
   if (settlement.kind === 'ack' && settlement.outbox.length > 0) {
-    yield* sendAll(settlement.outbox, catalogue, now);
+    yield* sendBatch(settlement.outbox, catalogue, now);
   }
   return done;
 }

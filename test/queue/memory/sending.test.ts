@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RecentSends } from '../../../src/queue/memory/recent-sends.js';
+import { RecentSends } from '../../../src/queue/recent-sends.js';
 import { drained, entry, idsOf, opened, send, sendOne, subscribed, taken, topology, world } from './world.js';
 
 const groups = [

@@ -1,44 +1,35 @@
 import { performance } from 'node:perf_hooks';
-import type { Send, SendResult } from '../driver.js';
+import { RecentSends, type Send, type SendResult } from '../driver.js';
 import { groupsOf, type Placed } from './batch.js';
 import type { Context } from './context.js';
 import { bytes, text } from './sql-values.js';
+
+/** Answers that were lost and not asked for again. */
+const mostUnknown = 40_960;
 
 /**
  * Recognises repeated sends of one call by their nonce. Whoever repeats a call is the process that made it, so what was stored
  * is remembered here and no index of nonces is kept in the table (a third index, of random values, on every insert). What is not known,
  * because the answer was lost with the connection, is looked for in the table before it is sent again; what was
  * consumed by then is not found and comes twice, with the same id.
- *
- * Two generations of a fixed number of entries: the memory is bounded, and the latest calls of every publisher are there.
  */
-export class RecentSends {
-  readonly #perGeneration: number;
-  #young = new Map<string, SendResult>();
-  #old = new Map<string, SendResult>();
+export class RepeatedSends {
+  readonly #stored = new RecentSends();
   readonly #unknown = new Map<string, number>();
 
-  constructor(perGeneration = 4_096) {
-    this.#perGeneration = perGeneration;
-  }
-
   find(nonce: string): SendResult | undefined {
-    return this.#young.get(nonce) ?? this.#old.get(nonce);
+    return this.#stored.find(nonce);
   }
 
   remember(nonce: string, result: SendResult): void {
     if (result.status === 'failed') return;
     this.#unknown.delete(nonce);
-    if (this.#young.size >= this.#perGeneration) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(nonce, result);
+    this.#stored.remember(nonce, result);
   }
 
   /** It may have been stored. Forgotten after so many that whoever repeats has given up. */
   unknown({ nonce }: Send): void {
-    if (this.#unknown.size >= 10 * this.#perGeneration) this.#unknown.clear();
+    if (this.#unknown.size >= mostUnknown) this.#unknown.clear();
     if (!this.#unknown.has(nonce)) this.#unknown.set(nonce, performance.now());
   }
 

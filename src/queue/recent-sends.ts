@@ -1,7 +1,8 @@
-import type { SendResult } from '../driver.js';
+import type { SendResult } from './driver.js';
 
 /**
- * The answers to the latest sends by nonce, so that a repeated send of one call stores nothing. Two
+ * The answers to the latest sends by nonce, for drivers: a repeated send of one call stores nothing, and whoever repeats it is
+ * the process that made it. Two
  * generations of a fixed number of entries: the memory is bounded whatever passes through, and at least
  * `perGeneration` sends are remembered. That is several batches of every publisher there may be, and a
  * publisher repeats his latest. What is remembered outlives the young heap: with 16 384 the collector cost
