@@ -13,12 +13,11 @@ const drivers: Readonly<Record<string, (url: string) => Promise<Driver>>> = {
 };
 
 /** The optional peers that a scheme's driver is built on. */
-const packages: Readonly<Record<string, string>> = {
+const peers: Readonly<Record<string, string>> = {
   'amqp:': 'amqplib',
   'amqps:': 'amqplib',
-  'mysql:': 'mysql2 kysely',
-  'mariadb:': 'mysql2 kysely',
-  'sqlite:': 'libsql',
+  'mysql:': 'mysql2',
+  'mariadb:': 'mysql2',
 };
 
 /**
@@ -44,26 +43,34 @@ export async function openQueue(backend: string | Driver, options: QueueOptions)
 export async function driverOf(url: string): Promise<Driver> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   const load = scheme === null ? undefined : drivers[scheme];
-  if (load !== undefined)
-    return load(url).catch((error: unknown) => Promise.reject(asQueueError(error, packages[scheme ?? ''])));
+  if (load !== undefined) return load(url).catch((error: unknown) => Promise.reject(asQueueError(error, scheme ?? '')));
   const known = Object.keys(drivers).join(', ');
   // Not the URL itself: it may hold a password.
   const what = scheme === null ? 'the URL has no scheme' : `nothing is known about the scheme "${scheme}"`;
   throw new QueueError(`cannot open a queue: ${what}; use one of ${known}`, { code: 'invalid' });
 }
 
-function asQueueError(error: unknown, needed: string | undefined): unknown {
-  if (needed !== undefined && (error as NodeJS.ErrnoException | null)?.code === 'ERR_MODULE_NOT_FOUND') {
-    return new QueueError(
-      `cannot open a queue: its driver needs the package ${needed.replace(' ', ' and ')}; npm install ${needed}`,
-      {
-        code: 'unsupported',
-        cause: error,
-      },
-    );
+function asQueueError(error: unknown, scheme: string): unknown {
+  const missing = missingOf(error, scheme);
+  if (missing !== null) {
+    return new QueueError(`cannot open a queue: ${missing}`, { code: 'unsupported', cause: error });
   }
   if (!(error instanceof Refusal)) return error;
   return new QueueError(`cannot open a queue: ${error.message}; ${error.remedy}`, { code: error.code });
+}
+
+/** What is not installed and what to do about it; null where that is not what went wrong. */
+function missingOf(error: unknown, scheme: string): string | null {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const peer = peers[scheme];
+  if (peer !== undefined && code === 'ERR_MODULE_NOT_FOUND') {
+    return `its driver needs the package ${peer}; npm install ${peer}`;
+  }
+  // libsql itself is there, since this package depends on it; its binary is a package of its own per platform.
+  if (scheme === 'sqlite:' && (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND')) {
+    return `libsql has no binary for ${process.platform} on ${process.arch} here; install without --omit=optional, or use another backend, such as mysql://user@host/database`;
+  }
+  return null;
 }
 
 const driverFunctions = ['open', 'declare', 'send', 'subscribe', 'classify', 'health', 'close'] as const;

@@ -1,12 +1,28 @@
 import { type BuildStore, memoryBuildStore } from '../orchestrator/index.js';
+import { QueueError } from '../queue/index.js';
+import type { Config } from './config/config.js';
+import { isAmqpUrl } from './config/foreign-names.js';
+import { defaultStoreUrl, settings } from './config/settings.js';
 import { isMysqlUrl } from './schemas.js';
 
-/**
- * Where an orchestrator on this queue keeps its builds: in the queue's own database where there is one, so that whoever
- * comes next goes on with them; otherwise in this process. Whoever asks closes it.
- */
+/** Where builds are kept: where it was said, else in the queue's own database; a broker keeps no records, so there in a file. */
+export function storeUrlOf(config: Config): string {
+  const queueUrl = config.get(settings.queue);
+  return config.get(settings.store) ?? (isAmqpUrl(queueUrl) ? defaultStoreUrl : queueUrl);
+}
+
+/** Opens the store that a URL names; on `memory:` it ends with this process. Whoever asks closes it. Rejects with `QueueError`. */
 export async function buildStoreOf(url: string): Promise<BuildStore> {
-  if (!isMysqlUrl(url)) return memoryBuildStore();
-  const { mysqlBuildStore } = await import('../orchestrator/mysql/index.js');
-  return mysqlBuildStore({ url });
+  if (/^memory:/i.test(url)) return memoryBuildStore();
+  if (isMysqlUrl(url)) {
+    const { mysqlBuildStore } = await import('../orchestrator/mysql/index.js');
+    return mysqlBuildStore({ url });
+  }
+  if (/^sqlite:/i.test(url)) return memoryBuildStore();
+  // Not the URL itself: it may hold a password.
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? null;
+  const what = scheme === null ? 'the URL has no scheme' : `builds cannot be kept in "${scheme}"`;
+  throw new QueueError(`cannot open a build store: ${what}; give --store sqlite:FILE or mysql://user@host/database`, {
+    code: 'invalid',
+  });
 }

@@ -1,82 +1,41 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { pino } from 'pino';
-import { z } from 'zod';
-import { type Logger, QueueError, silentLogger } from '../queue/index.js';
+import { type Command, Option } from 'commander';
+import { type Config, readConfig } from './config/config.js';
+import { wholeNumberText } from './config/setting.js';
+import { addSettings, parsed } from './config/setting-option.js';
+import { queueSettings } from './config/settings.js';
 import type { CliIo } from './io.js';
 
-/** What every command has. */
+/** What every command has. Flags of settings are read by `configOf` alone. */
 export interface CommonFlags {
-  readonly queue?: string;
+  readonly config?: string;
   readonly json?: boolean;
   readonly verbose?: boolean;
 }
 
-const runners = ['noop', 'scripted'] as const;
-export type RunnerName = (typeof runners)[number];
+/** `--queue` and what belongs to it, `--config`, `--json` and `--verbose`. */
+export function addCommonFlags(command: Command): Command {
+  return addOutputFlags(addSettings(addConfigFlag(command), queueSettings));
+}
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
+export function addConfigFlag(command: Command): Command {
+  return command.option(
+    '--config <file>',
+    'a file of settings (default: signalbox.config.json, where there is one; CONFIG_PATH)',
+  );
+}
 
-const thirtyDaysMs = 30 * 24 * 60 * 60 * 1_000;
-
-/** `--queue`, `--json` and `--verbose`. */
-export function addCommonFlags(command: Command, queueHelp: string): Command {
+export function addOutputFlags(command: Command): Command {
   return command
-    .option('--queue <url>', queueHelp)
     .option('--json', 'one JSON document on stdout, for programs')
     .option('--verbose', 'on an error, print its stack; log what happens to stderr');
 }
 
-/** The queue that most commands need to be told of. */
-export const queueHelp = 'the queue, such as memory:NAME (default: QUEUE_URL)';
-
-export function runnerOption(byDefault: RunnerName): Option {
-  return new Option(
-    '--runner <name>',
-    'who builds: noop (all succeed at once) or scripted (a build farm as in the demonstration)',
-  )
-    .choices(runners)
-    .default(byDefault);
+/** What is in force for a command that was given these flags. */
+export function configOf(io: CliIo, flags: CommonFlags): Promise<Config> {
+  return readConfig({ flags: flags as Readonly<Record<string, unknown>>, env: io.env, folder: io.folder });
 }
 
-/** A time span that has to be at least 1 ms. */
-export function millisecondsOption(flag: string, help: string, byDefault: number): Option {
-  return wholeNumberOption(`${flag} <ms>`, help, byDefault, 1, thirtyDaysMs);
-}
-
+/** A number that is no setting: of this one command, and of this one call. */
 export function wholeNumberOption(flag: string, help: string, byDefault: number, min: number, max: number): Option {
-  const text = `must be a whole number from ${min} to ${max}`;
-  // By pattern first: Number('') is 0, and Number('1e3') or '0x10' are seldom meant.
-  const schema = z
-    .string()
-    .regex(/^\d{1,15}$/, text)
-    .transform(Number)
-    .pipe(z.int(text).min(min, text).max(max, text));
-  return new Option(flag, help).default(byDefault).argParser((given: string) => {
-    const read = schema.safeParse(given);
-    if (read.success) return read.data;
-    throw new InvalidArgumentError(`It ${text}`);
-  });
-}
-
-/** The queue's URL, from the flag or the environment; an `invalid` error when neither names one. */
-export function queueUrl(operation: string, flags: CommonFlags, env: CliIo['env']): string {
-  const url = flags.queue ?? env.QUEUE_URL;
-  if (url !== undefined && (url !== '' || flags.queue === '')) return url;
-  throw new QueueError(`cannot ${operation}: no queue is named; give --queue URL, or set QUEUE_URL`, {
-    code: 'invalid',
-  });
-}
-
-/** JSON lines on stderr. */
-export function logTo(io: CliIo, level: LogLevel): Logger {
-  return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    { write: (line) => void io.stderr.write(line) },
-  );
-}
-
-/** For commands whose output is their result: they log only with `--verbose`. */
-export function loggerOf(io: CliIo, flags: CommonFlags): Logger {
-  return flags.verbose ? logTo(io, 'info') : silentLogger;
+  return new Option(flag, help).default(byDefault).argParser(parsed(wholeNumberText(min, max)));
 }

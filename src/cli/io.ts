@@ -17,6 +17,8 @@ export interface CliIo {
   /** Everything that is no result: progress, logs, errors. */
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The working folder. */
+  readonly folder: string;
   readonly clock: Clock;
   /** A driver, not yet opened, on the backend that a URL names. Several on one URL reach the same messages. */
   connect(url: string): Promise<Driver>;

@@ -16,6 +16,7 @@ export function processIo(): CliIo {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
+    folder: process.cwd(),
     clock: systemClock,
     connect: driverOf,
     onSignal(listener) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
+import { addConfig } from './commands/config.js';
 import { addConformance } from './commands/conformance.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
@@ -17,6 +18,18 @@ export interface Cli {
   /** The exit code of a command that ended without an error. Default: 0. */
   readonly exitWith: (code: number) => void;
 }
+
+/** In the order in which help lists them. */
+const commands: readonly ((program: Command, cli: Cli) => void)[] = [
+  addDemo,
+  addOrchestrate,
+  addEnqueue,
+  addTopics,
+  addDeadLetters,
+  addConfig,
+  addMigrate,
+  addConformance,
+];
 
 const defaultWidth = 100;
 
@@ -39,8 +52,7 @@ export function makeProgram(io: CliIo, exitWith: (code: number) => void): Comman
     .addHelpText('after', '\nExample:\n  $ signalbox demo')
     .addHelpText('afterAll', exitCodesHelp());
   const cli: Cli = { io, exitWith };
-  for (const add of [addDemo, addOrchestrate, addEnqueue, addTopics, addDeadLetters, addMigrate, addConformance])
-    add(program, cli);
+  for (const add of commands) add(program, cli);
   failAsOneLine(program, 'signalbox', io);
   return program;
 }

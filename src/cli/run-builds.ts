@@ -8,9 +8,8 @@ import {
   orchestratorTopics,
 } from '../orchestrator/index.js';
 import { type Clock, type Logger, type Queue, QueueError, sleep } from '../queue/index.js';
-import { type Backend, backendOf } from './backend.js';
-import { buildStoreOf } from './build-store-of.js';
-import type { RunnerName } from './flags.js';
+import type { Backend } from './backend.js';
+import type { RunnerName } from './config/settings.js';
 import { publishForeign } from './foreign-publisher.js';
 import type { CliIo } from './io.js';
 import type { JobsFile } from './jobs-file.js';
@@ -18,7 +17,9 @@ import type { Tally } from './tally.js';
 
 export interface RunBuildsOptions {
   readonly io: CliIo;
-  readonly url: string;
+  readonly backend: Backend;
+  /** Whoever runs the builds closes it. */
+  readonly openStore: () => Promise<BuildStore>;
   readonly runner: RunnerName;
   /** Put on the queue once the orchestrator serves it. */
   readonly jobs: JobsFile | null;
@@ -27,6 +28,7 @@ export interface RunBuildsOptions {
   readonly buildDeadlineMs: number;
   readonly stopWithinMs: number;
   readonly concurrency: number;
+  readonly prefetch: number;
   /** End when nothing is left to do, and not only when asked to. */
   readonly untilIdle: boolean;
   readonly logger: Logger;
@@ -46,14 +48,14 @@ const idleCheckMs = 100;
 
 /** An orchestrator from its start to its end: what `demo` and `orchestrate` have in common. */
 export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
-  const backend = await backendOf(options.url, options.io);
+  const { backend } = options;
   const driver = await backend.driver();
   const clock = driver.clock ?? options.io.clock;
   const topics = orchestratorTopics();
   const startedAt = clock.now();
   const queue = await openQueue(driver, { topics: Object.values(topics), logger: options.logger, clock });
   try {
-    const store = await buildStoreOf(options.url);
+    const store = await options.openStore();
     try {
       const inHand = await serve(options, { backend, name: driver.name, queue, store, topics, clock });
       return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };
@@ -93,6 +95,7 @@ async function serve(
     pollDelays: { acceptedMs: options.pollAcceptedMs, runningMs: options.pollRunningMs },
     buildDeadlineMs: options.buildDeadlineMs,
     concurrency: options.concurrency,
+    prefetch: options.prefetch,
     onChange: (build) => tally.see(build),
   });
   try {

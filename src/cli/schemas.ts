@@ -32,11 +32,11 @@ export function isMysqlUrl(url: string): boolean {
   return /^(?:mysql|mariadb):/i.test(url);
 }
 
-/** Loaded when it is used: kysely and mysql2 need not be installed for other backends. */
+/** Loaded when it is used: mysql2 need not be installed for other backends. */
 async function optional<T>(loading: Promise<T>): Promise<T> {
   return loading.catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new QueueError('cannot migrate: this takes the packages mysql2 and kysely; npm install mysql2 kysely', {
+    throw new QueueError('cannot migrate: this takes the package mysql2; npm install mysql2', {
       code: 'unsupported',
       cause: error,
     });

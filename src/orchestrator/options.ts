@@ -32,6 +32,8 @@ export interface OrchestratorOptions {
   readonly sweepGraceMs?: number | undefined;
   /** How many messages of each topic are worked on at once. Default: 16. */
   readonly concurrency?: number | undefined;
+  /** How many messages of each topic are held at once, those being worked on among them. Default: the queue's, 256. */
+  readonly prefetch?: number | undefined;
   /** How long a runner's or store's answer is waited for before the step counts as failed. Default: 60 000 ms. */
   readonly stepTimeoutMs?: number | undefined;
   /** In [0, 1), for the jitter of poll delays; another answer means none. Default: `Math.random`. */
@@ -56,6 +58,7 @@ export interface CompleteOptions {
   readonly sweepEveryMs: number;
   readonly sweepGraceMs: number;
   readonly concurrency: number;
+  readonly prefetch: number | undefined;
   readonly stepTimeoutMs: number;
   readonly random: () => number;
   readonly onChange: (build: Build) => void;
@@ -69,7 +72,7 @@ export function completeOptions(options: OrchestratorOptions): CompleteOptions {
       code: 'invalid',
     });
   }
-  return { ...data, pollDelays: { ...defaultPollDelays, ...data.pollDelays } };
+  return { ...data, prefetch: data.prefetch, pollDelays: { ...defaultPollDelays, ...data.pollDelays } };
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
@@ -140,6 +143,7 @@ const optionsSchema = z.strictObject({
   sweepEveryMs: delay(thirtyDaysMs).default(60_000),
   sweepGraceMs: delay(thirtyDaysMs).default(10 * 60 * 1_000),
   concurrency: z.int('must be a whole number').min(1, 'must be at least 1').default(16),
+  prefetch: z.int('must be a whole number').min(1, 'must be at least 1').optional(),
   stepTimeoutMs: delay(thirtyDaysMs).default(60_000),
   random: z
     .custom<() => number>(isFunction, 'must be a function that answers a number in [0, 1)')

@@ -58,7 +58,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
 /** The same with other tables: how tests show that wrong ones are noticed. */
 export function orchestratorOf(options: OrchestratorOptions, decide: Tables): Orchestrator {
   const complete = completeOptions(options);
-  const { queue, topics, clock, logger, concurrency, stepTimeoutMs, sweepEveryMs, sweepGraceMs } = complete;
+  const { queue, topics, clock, logger, concurrency, prefetch, stepTimeoutMs, sweepEveryMs, sweepGraceMs } = complete;
   const ports: Ports = {
     ...complete,
     runner: checkedRunner(complete.runner),
@@ -81,7 +81,7 @@ export function orchestratorOf(options: OrchestratorOptions, decide: Tables): Or
   }
 
   async function begin(): Promise<void> {
-    const serving = { concurrency, timeoutMs: stepTimeoutMs };
+    const serving = { concurrency, timeoutMs: stepTimeoutMs, ...(prefetch === undefined ? {} : { prefetch }) };
     const opening = await Promise.allSettled([
       queue.consume(topics.jobs, (delivery) => intake(ports, delivery), serving),
       queue.consume(topics.requested, (delivery) => triggerBuild(ports, delivery, decide.requested), serving),

@@ -2,15 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll } from 'vitest';
+import { allSettings } from '../../src/cli/config/settings.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const { NO_COLOR: _, QUEUE_URL: __, ...env } = process.env;
+/** Nothing of what the machine of whoever runs the tests says about queues. */
+const { NO_COLOR: _, CONFIG_PATH: __, ...others } = process.env;
+const variables = new Set(allSettings.flatMap(({ environment }) => environment.map(({ name }) => name)));
+const env = Object.fromEntries(Object.entries(others).filter(([name]) => !variables.has(name)));
 
 /** `signalbox` as it was built. */
 export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** Starts programs in processes of their own, as a shell sees them. What still runs after a test is killed. Call it at the top of a file. */
-export function builtPrograms() {
+/**
+ * Starts programs in processes of their own, as a shell sees them, in a folder (default: the repository's). What still runs after
+ * a test is killed. Call it at the top of a file.
+ */
+export function builtPrograms(folder = root) {
   const children = new Set<ChildProcess>();
   beforeAll(() => {
     if (!existsSync(main)) throw new Error('there is no dist; run "npm run build", or the tests by "npm test"');
@@ -21,7 +28,7 @@ export function builtPrograms() {
   });
 
   return function start(program: string, ...argv: readonly string[]) {
-    const child = spawn(process.execPath, [program, ...argv], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     children.add(child);
     const out = { stdout: '', stderr: '' };
     const listeners = new Set<() => void>();

@@ -34,6 +34,8 @@ describe('the built program', () => {
         main,
         ...[
           'orchestrate',
+          '--queue',
+          'memory:',
           '--jobs',
           'examples/jobs.jsonl',
           '--runner',

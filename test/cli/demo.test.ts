@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VirtualClock } from 'signalbox';
@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const examples = readFileSync(new URL('../../examples/jobs.jsonl', import.meta.url), 'utf8')
   .trimEnd()
   .split('\n');
-const quick = ['demo', '--runner', 'noop', '--poll-accepted-ms', '1'];
+const quick = ['demo', '--queue', 'memory:', '--runner', 'noop', '--poll-accepted-ms', '1'];
 
 interface Document {
   readonly jobs: unknown;
@@ -35,7 +35,8 @@ function request(n: number): string {
 /** The demonstration as it is, on a clock that a test can hurry. */
 async function demonstration(world: World, clock: VirtualClock, ...flags: readonly string[]): Promise<number> {
   let code: number | null = null;
-  const running = world.run('demo', ...flags).then((answer) => {
+  // SQLite has the machine's time; the memory queue keeps to the clock of whoever opens it.
+  const running = world.run('demo', '--queue', 'memory:', ...flags).then((answer) => {
     code = answer;
   });
   // Reading the jobs is real I/O, which no virtual clock can see: it goes on until the command has ended.
@@ -216,10 +217,18 @@ describe('a jobs file of one’s own', () => {
 });
 
 describe('the queue of the demonstration', () => {
-  test('is its own, whatever QUEUE_URL says', async () => {
-    const { code } = await cli(quick, { env: { QUEUE_URL: 'mysql://production' } });
+  test('is a file of its own, whatever the environment says, and is removed at the end', async () => {
+    const before = readdirSync(tmpdir());
+
+    const { code, world } = await cli(['demo', '--runner', 'noop', '--poll-accepted-ms', '1', '--json'], {
+      env: { QUEUE_URL: 'mysql://production', CONFIG_PATH: 'nowhere.json' },
+    });
 
     expect(code).toBe(0);
+    expect(world.json).toMatchObject({ backend: 'sqlite', summary: { builds: 42, succeeded: 42, deadLetters: 2 } });
+    expect(
+      readdirSync(tmpdir()).filter((name) => name.startsWith('signalbox-demo-') && !before.includes(name)),
+    ).toEqual([]);
   });
 
   test('may be another, which then keeps the dead letters', async () => {
@@ -242,7 +251,7 @@ describe('stopping the demonstration', () => {
     const clock = new VirtualClock();
     const world = new World({ clock });
     let code: number | null = null;
-    const running = world.run('demo').then((answer) => {
+    const running = world.run('demo', '--queue', 'memory:').then((answer) => {
       code = answer;
     });
     while (!world.stderr.includes('running')) await clock.advance(100);

@@ -5,6 +5,7 @@ import { driverOf } from '../../src/open-queue.js';
 import { cli, connectDurable, newUrl, World } from './world.js';
 
 const jobs = ['--jobs', 'examples/jobs.jsonl'];
+const ownJobs = ['--queue', 'memory:', ...jobs];
 const quick = ['--poll-accepted-ms', '1'];
 const request = ['enqueue', '--repo-url', 'https://git.example.org/tern/compass.git', '--commit-sha', 'c1aecb3'];
 
@@ -50,7 +51,7 @@ describe('orchestrate', () => {
   });
 
   test('with --jobs and --until-idle ends by itself when every build has ended', async () => {
-    const { code, world } = await cli(['orchestrate', ...jobs, '--until-idle', '--json', ...quick]);
+    const { code, world } = await cli(['orchestrate', ...ownJobs, '--until-idle', '--json', ...quick]);
 
     expect(code).toBe(0);
     expect(world.json).toEqual({
@@ -94,7 +95,7 @@ describe('orchestrate', () => {
 
   test('a deadline ends a build that takes longer, and poll delays are taken from the flags', async () => {
     const { world } = await cli([
-      ...['orchestrate', ...jobs, '--until-idle', '--json', '--runner', 'scripted'],
+      ...['orchestrate', ...ownJobs, '--until-idle', '--json', '--runner', 'scripted'],
       ...['--deadline-ms', '400', '--poll-accepted-ms', '20', '--poll-running-ms', '20'],
     ]);
 
@@ -104,7 +105,7 @@ describe('orchestrate', () => {
   });
 
   test('logs JSON lines to stderr, from the level asked for', async () => {
-    const argv = ['orchestrate', ...jobs, '--until-idle', ...quick];
+    const argv = ['orchestrate', ...ownJobs, '--until-idle', ...quick];
     const all = await cli(argv);
     const warnings = await cli([...argv, '--log-level', 'warn']);
     const nothing = await cli([...argv, '--log-level', 'silent']);
@@ -174,7 +175,6 @@ describe('orchestrate', () => {
   });
 
   test.each([
-    ['no queue and no jobs', [], 2, /no queue is named; give --queue URL, or set QUEUE_URL/],
     ['a queue that nobody else can reach', ['--queue', 'memory:'], 5, /no request would ever reach it; name another/],
     ['a file that is not there', ['--queue', 'memory:', '--jobs', 'nowhere'], 2, /there is no such file/],
   ])('%s is refused', async (_, flags, expected, message) => {

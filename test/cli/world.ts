@@ -7,6 +7,8 @@ import { type Clock, systemClock } from '../../src/queue/index.js';
 
 export interface WorldOptions {
   readonly env?: Record<string, string>;
+  /** Where a file of settings is looked for. Default: one that has none. */
+  readonly folder?: string;
   /** Columns of the terminal that stdout and stderr are; left out: they are none. */
   readonly terminal?: number;
   readonly clock?: Clock;
@@ -21,7 +23,7 @@ export class World {
   readonly #listeners = new Set<(signal: StopSignal) => void>();
   readonly #io: CliIo;
 
-  constructor({ env = {}, terminal, clock = systemClock, connect = driverOf }: WorldOptions = {}) {
+  constructor({ env = {}, folder = '/nowhere', terminal, clock = systemClock, connect = driverOf }: WorldOptions = {}) {
     const tty = terminal === undefined ? {} : { isTTY: true, columns: terminal };
     this.#io = {
       stdout: {
@@ -37,6 +39,7 @@ export class World {
         },
       },
       env,
+      folder,
       clock,
       connect,
       onSignal: (listener) => {

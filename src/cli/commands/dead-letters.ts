@@ -9,6 +9,6 @@ export function addDeadLetters(program: Command, cli: Cli): void {
   const command = program
     .command('dead-letters')
     .description('Looks after the messages that a group gave up on.')
-    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters list jobs --queue memory:builds');
+    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters list jobs');
   for (const add of [addList, addShow, addRedrive, addPurge]) add(command, cli);
 }

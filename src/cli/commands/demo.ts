@@ -1,29 +1,30 @@
 import { constants } from 'node:os';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { demonstrationDeadlineMs } from '../../buildrunner/index.js';
 import { hasEnded } from '../../orchestrator/index.js';
-import { QueueError } from '../../queue/index.js';
+import { QueueError, silentLogger } from '../../queue/index.js';
+import { backendOf } from '../backend.js';
+import { buildStoreOf } from '../build-store-of.js';
 import { buildsJson, writeBuilds } from '../builds-report.js';
+import { isAmqpUrl } from '../config/foreign-names.js';
+import { type RunnerName, runnerNames, settings } from '../config/settings.js';
 import { counted } from '../counted.js';
-import {
-  addCommonFlags,
-  type CommonFlags,
-  loggerOf,
-  millisecondsOption,
-  type RunnerName,
-  runnerOption,
-} from '../flags.js';
+import { addOutputFlags, type CommonFlags, wholeNumberOption } from '../flags.js';
 import { type JobsFile, readJobsFile } from '../jobs-file.js';
+import { logFrom } from '../logging.js';
 import type { Cli } from '../program.js';
 import { showProgress } from '../progress.js';
 import { runBuilds } from '../run-builds.js';
 import { listenForStop } from '../stop-requests.js';
 import { Tally } from '../tally.js';
+import { temporaryFile } from '../temporary-file.js';
 import { writeJson } from '../write-json.js';
 
+/** Not those of the configuration: a demonstration must never meet real requests. */
 interface DemoFlags extends CommonFlags {
+  readonly queue?: string;
   readonly runner: RunnerName;
   readonly jobs: string;
   readonly pollAcceptedMs: number;
@@ -37,29 +38,31 @@ const exampleJobs = fileURLToPath(new URL('../../../examples/jobs.jsonl', import
 /** Shorter than `orchestrate`'s, which suit builds of minutes: these take seconds, and somebody watches. */
 const pollAcceptedMs = 500;
 const pollRunningMs = 1_000;
+const longestMs = 24 * 60 * 60 * 1_000;
 
 export function addDemo(program: Command, cli: Cli): void {
   const command = program
     .command('demo')
     .description(
-      'Runs the main job where you can watch it: puts the job requests of a file on a queue, has each built, polls every build through the queue to its end, and prints what became of them. "npm start" runs it. The queue lives in this process alone, unless --queue names another; QUEUE_URL is not looked at, so that a demonstration never meets real requests.',
+      'Runs the main job where you can watch it: puts the job requests of a file on a queue, has each built, polls every build through the queue to its end, and prints what became of them. "npm start" runs it. The queue is a temporary file, removed at the end, unless --queue names another; the environment and signalbox.config.json are not looked at, so that a demonstration never meets real requests.',
     )
-    .addOption(runnerOption('scripted'))
+    .addOption(new Option('--runner <name>', settings.runner.help).choices(runnerNames).default('scripted'))
     .option('--jobs <file>', 'job requests, one JSON document a line', relative(process.cwd(), exampleJobs))
-    .addOption(millisecondsOption('--poll-accepted-ms', 'time to the next poll of an accepted build', pollAcceptedMs))
-    .addOption(millisecondsOption('--poll-running-ms', 'time to the next poll of a running build', pollRunningMs))
-    .addOption(millisecondsOption('--deadline-ms', 'a build that takes longer is cancelled', demonstrationDeadlineMs))
+    .addOption(wholeNumberOption('--poll-accepted-ms <ms>', settings.pollAcceptedMs.help, pollAcceptedMs, 1, longestMs))
+    .addOption(wholeNumberOption('--poll-running-ms <ms>', settings.pollRunningMs.help, pollRunningMs, 1, longestMs))
+    .addOption(wholeNumberOption('--deadline-ms <ms>', settings.deadlineMs.help, demonstrationDeadlineMs, 1, longestMs))
     .addHelpText(
       'after',
       '\nExamples:\n  $ npm start -- --runner noop\n  $ signalbox demo --jobs requests.jsonl --json',
     );
-  addCommonFlags(command, 'the queue (default: memory:, which ends with the command)').action((flags: DemoFlags) =>
-    demo(cli, flags),
-  );
+  command.option('--queue <url>', 'the queue (default: a temporary file)');
+  addOutputFlags(command).action((flags: DemoFlags) => demo(cli, flags));
 }
 
 async function demo({ io, exitWith }: Cli, flags: DemoFlags): Promise<void> {
   const jobs = await readJobsFile(flags.jobs);
+  const file = flags.queue === undefined ? temporaryFile('signalbox-demo-', 'queue.db') : null;
+  const url = flags.queue ?? `sqlite:${file?.urlPath}`;
   const tally = new Tally();
   const stop = listenForStop(io);
   // Log lines and a line that is drawn over would spoil each other.
@@ -68,13 +71,15 @@ async function demo({ io, exitWith }: Cli, flags: DemoFlags): Promise<void> {
     const run = await runBuilds({
       ...flags,
       io,
-      url: flags.queue ?? 'memory:',
+      backend: await backendOf(url, io),
+      openStore: () => buildStoreOf(isAmqpUrl(url) ? 'memory:' : url),
       jobs,
       buildDeadlineMs: flags.deadlineMs,
       stopWithinMs: 5_000,
-      concurrency: 16,
+      concurrency: settings.concurrency.byDefault,
+      prefetch: settings.prefetch.byDefault,
       untilIdle: true,
-      logger: loggerOf(io, flags),
+      logger: flags.verbose ? logFrom(io, 'info', io.stderr.isTTY !== true) : silentLogger,
       tally,
       stop: stop.signal,
     });
@@ -85,6 +90,7 @@ async function demo({ io, exitWith }: Cli, flags: DemoFlags): Promise<void> {
   } finally {
     endProgress();
     stop.release();
+    file?.remove();
   }
   const received = stop.received();
   if (received !== null) {

@@ -8,7 +8,7 @@ import {
 } from '../../orchestrator/index.js';
 import { QueueError } from '../../queue/index.js';
 import { withQueue } from '../backend.js';
-import { addCommonFlags, type CommonFlags, queueHelp } from '../flags.js';
+import { addCommonFlags, type CommonFlags } from '../flags.js';
 import type { Cli } from '../program.js';
 import { isoTime, writeJson } from '../write-json.js';
 
@@ -41,14 +41,14 @@ export function addEnqueue(program: Command, { io }: Cli): void {
       'after',
       '\nExample:\n  $ signalbox enqueue --repo-url https://git.example.org/tern/compass.git --commit-sha c1aecb3 --dry-run',
     );
-  addCommonFlags(command, queueHelp).action(async (flags: EnqueueFlags) => {
+  addCommonFlags(command).action(async (flags: EnqueueFlags) => {
     const request = requestOf(flags, io.clock.now());
     if (flags.dryRun) {
       if (flags.json) return writeJson(io.stdout, { requestId: request.request_id, sent: false, request });
       return void io.stdout.write(`${JSON.stringify(request)}\n`);
     }
     const topics = orchestratorTopics();
-    await withQueue('enqueue a job request', { io, flags, topics: Object.values(topics) }, async (queue) => {
+    await withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
       if (!queue.capabilities.durable) {
         throw new QueueError(
           'cannot enqueue a job request: this queue lives in one process and would end with this command; name one that outlives it with --queue, or run "signalbox orchestrate --jobs FILE" with the line that --dry-run prints',

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { schemaFault } from '../../sql/schema-fault.js';
 import type { SchemaStatus } from '../../sql/schema-status.js';
 import { colorsFor } from '../colors.js';
+import { settings } from '../config/settings.js';
 import { exitCodes } from '../exit-codes.js';
-import { addCommonFlags, type CommonFlags, queueHelp, queueUrl } from '../flags.js';
+import { addCommonFlags, type CommonFlags, configOf } from '../flags.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
 import { schemasOf } from '../schemas.js';
@@ -35,11 +36,11 @@ export function addMigrate(program: Command, cli: Cli): void {
       'after',
       '\nExample:\n  $ signalbox migrate --queue mysql://app:secret@db.example.org/builds --status',
     );
-  addCommonFlags(command, queueHelp).action((flags: MigrateFlags) => runMigrate(cli, flags));
+  addCommonFlags(command).action((flags: MigrateFlags) => runMigrate(cli, flags));
 }
 
 async function runMigrate({ io, exitWith }: Cli, flags: MigrateFlags): Promise<void> {
-  const schemas = await schemasOf(queueUrl('migrate', flags, io.env));
+  const schemas = await schemasOf((await configOf(io, flags)).get(settings.queue));
   try {
     const ran = flags.status ? null : await schemas.migrate();
     const lines = (await schemas.statuses()).map((status) => lineOf(status, ran?.get(status.list) ?? []));

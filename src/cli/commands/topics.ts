@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type Queue, QueueError } from '../../queue/index.js';
 import { withQueue } from '../backend.js';
 import { colorsFor } from '../colors.js';
-import { addCommonFlags, type CommonFlags, queueHelp } from '../flags.js';
+import { addCommonFlags, type CommonFlags } from '../flags.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
 import { type Column, tableOf } from '../table.js';
@@ -24,9 +24,9 @@ export function addTopics(program: Command, { io }: Cli): void {
   const command = program
     .command('topics')
     .description('Prints what waits in each group of each topic: ready, delayed, in hand, dead, age of the oldest.')
-    .addHelpText('after', '\nExample:\n  $ signalbox topics --queue memory:builds');
-  addCommonFlags(command, queueHelp).action(async (flags: CommonFlags) => {
-    const { lines, durable } = await withQueue('list the topics', { io, flags, topics: [] }, async (queue) => ({
+    .addHelpText('after', '\nExample:\n  $ signalbox topics');
+  addCommonFlags(command).action(async (flags: CommonFlags) => {
+    const { lines, durable } = await withQueue({ io, flags, topics: [] }, async (queue) => ({
       lines: await groupLines(queue),
       durable: queue.capabilities.durable,
     }));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { QueueError } from '../../../queue/index.js';
-import { addCommonFlags, type CommonFlags, queueHelp } from '../../flags.js';
+import { addCommonFlags, type CommonFlags } from '../../flags.js';
 
 export interface LetterFlags extends CommonFlags {
   readonly group: string;
@@ -11,7 +11,7 @@ export interface SelectionFlags extends LetterFlags {
 }
 
 export function addLetterFlags(command: Command): Command {
-  return addCommonFlags(command.option('--group <name>', 'the group that gave up', 'default'), queueHelp);
+  return addCommonFlags(command.option('--group <name>', 'the group that gave up', 'default'));
 }
 
 /** The ids that were named, or all: exactly one of the two, so that a forgotten id never means everything. */

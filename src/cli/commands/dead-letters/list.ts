@@ -22,10 +22,9 @@ export function addList(parent: Command, { io }: Cli): void {
     .argument('<topic>', 'name of the topic')
     .addOption(wholeNumberOption('--limit <n>', 'at most this many', 100, 1, 1_000))
     .option('--cursor <cursor>', 'where the page before ended')
-    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters list jobs --limit 20 --queue memory:builds');
+    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters list jobs --limit 20');
   addLetterFlags(command).action(async (topic: string, flags: ListFlags) => {
-    const operation = `list the dead letters of "${topic}"`;
-    const { letters, next } = await withQueue(operation, { io, flags, topics: [] }, ({ admin }) =>
+    const { letters, next } = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
       admin.deadLetters(topic, flags.group).list({ limit: flags.limit, cursor: flags.cursor }),
     );
     if (flags.json) return writeJson(io.stdout, { letters: letters.map(letterJson), next });

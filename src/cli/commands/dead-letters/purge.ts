@@ -17,7 +17,7 @@ export function addPurge(parent: Command, { io }: Cli): void {
     .argument('[ids...]', 'ids of the messages')
     .option('--all', 'all that are there')
     .option('--yes', 'yes, delete them')
-    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters purge jobs --all --yes --queue memory:builds');
+    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters purge jobs --all --yes');
   addLetterFlags(command).action(async (topic: string, ids: readonly string[], flags: PurgeFlags) => {
     const operation = `purge dead letters of "${topic}"`;
     const selection = selectionOf(operation, ids, flags.all);
@@ -26,7 +26,7 @@ export function addPurge(parent: Command, { io }: Cli): void {
         code: 'invalid',
       });
     }
-    const purged = await withQueue(operation, { io, flags, topics: [] }, ({ admin }) =>
+    const purged = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
       admin.deadLetters(topic, flags.group).purge(selection),
     );
     if (flags.json) writeJson(io.stdout, { purged });

@@ -11,11 +11,11 @@ export function addRedrive(parent: Command, { io }: Cli): void {
     .argument('<topic>', 'name of the topic')
     .argument('[ids...]', 'ids of the messages')
     .option('--all', 'all that are there')
-    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters redrive jobs --all --queue memory:builds');
+    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters redrive jobs --all');
   addLetterFlags(command).action(async (topic: string, ids: readonly string[], flags: SelectionFlags) => {
     const operation = `redrive dead letters of "${topic}"`;
     const selection = selectionOf(operation, ids, flags.all);
-    const redriven = await withQueue(operation, { io, flags, topics: [] }, ({ admin }) =>
+    const redriven = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
       admin.deadLetters(topic, flags.group).redrive(selection),
     );
     if (flags.json) writeJson(io.stdout, { redriven });

@@ -16,10 +16,10 @@ export function addShow(parent: Command, { io }: Cli): void {
     .description('Prints a dead letter with its history and its body.')
     .argument('<topic>', 'name of the topic')
     .argument('<id>', 'id of the message')
-    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters show jobs jobs.jsonl:13 --queue memory:builds');
+    .addHelpText('after', '\nExample:\n  $ signalbox dead-letters show jobs jobs.jsonl:13');
   addLetterFlags(command).action(async (topic: string, id: string, flags: LetterFlags) => {
     const operation = `show dead letter "${id}" of "${topic}"`;
-    const letters = await withQueue(operation, { io, flags, topics: [] }, ({ admin }) =>
+    const letters = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
       lettersOf(admin.deadLetters(topic, flags.group), id),
     );
     if (letters.length === 0) {
