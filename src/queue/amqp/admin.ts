@@ -28,7 +28,7 @@ export function adminOf(options: AdminOptions): DriverAdmin {
     const topic = shapeIn(content, topicName);
     if (topic === null) throw noTopic(topicName);
     if (groupIn(content, topicName, group) === null) throw noGroup(topicName, group);
-    const dead = names.dead(topicName, group);
+    const dead = names.dead(topic, group);
     const waiting = objects.queuesOf(topic, group).filter((queue) => queue !== dead);
     const count = async (): Promise<Depth> => ({
       // What readers of other processes were pushed is in their hands, as far as anybody can tell.

@@ -1,4 +1,5 @@
 import type { DeclareReport, GroupTopology, TopicTopology, Topology } from '../driver.js';
+import type { Mapping } from './mapped/mapped-topic.js';
 import type { TopicShape } from './names.js';
 
 /** What is declared in a broker, as one JSON text. AMQP can neither list queues nor read bindings. */
@@ -17,6 +18,8 @@ interface CatalogueTopic {
   readonly maxRedeliveries: number;
   readonly expectedDelaysMs: readonly number[];
   readonly groups: Readonly<Record<string, CatalogueGroup>>;
+  /** Absent: on exchanges and queues of ours. */
+  readonly mapping?: Mapping;
 }
 
 export interface CatalogueGroup {
@@ -53,7 +56,9 @@ function sortedByName<T extends { readonly name: string }>(named: readonly T[]):
 
 export function shapeIn({ topics }: CatalogueContent, name: string): TopicShape | null {
   const topic = own(topics, name);
-  return topic === null ? null : { name, ordering: topic.ordering, lanes: topic.lanes };
+  if (topic === null) return null;
+  const { ordering, lanes, mapping } = topic;
+  return mapping === undefined ? { name, ordering, lanes } : { name, ordering, lanes, mapping };
 }
 
 export function groupsIn({ topics }: CatalogueContent, topic: string): Readonly<Record<string, CatalogueGroup>> {
@@ -69,10 +74,15 @@ function own<T>(record: Readonly<Record<string, T>>, name: string): T | null {
   return Object.hasOwn(record, name) ? (record[name] as T) : null;
 }
 
-/** With what a declaration creates and changes; the same object where that is nothing. */
-export function withDeclared(content: CatalogueContent, asked: Topology, report: DeclareReport): CatalogueContent {
+/** With what a declaration creates and changes; the same object where that is nothing. `mappingOf` says which topics are mapped. */
+export function withDeclared(
+  content: CatalogueContent,
+  asked: Topology,
+  report: DeclareReport,
+  mappingOf: (topic: string) => Mapping | null = () => null,
+): CatalogueContent {
   const topics = asked.topics.map(
-    (topic) => [topic.name, declaredTopic(own(content.topics, topic.name), topic)] as const,
+    (topic) => [topic.name, declaredTopic(own(content.topics, topic.name), topic, mappingOf(topic.name))] as const,
   );
   const isNews = report.created.length + report.changed.length > 0;
   const isAdvice = topics.some(([name, topic]) => !sameAdvice(own(content.topics, name), topic));
@@ -80,7 +90,7 @@ export function withDeclared(content: CatalogueContent, asked: Topology, report:
   return { ...content, topics: { ...content.topics, ...Object.fromEntries(topics) } };
 }
 
-function declaredTopic(old: CatalogueTopic | null, asked: TopicTopology): CatalogueTopic {
+function declaredTopic(old: CatalogueTopic | null, asked: TopicTopology, mapping: Mapping | null): CatalogueTopic {
   const { ordering, lanes, maxRedeliveries, expectedDelaysMs } = asked;
   const groups = asked.groups.map(({ name, patterns }) => [
     name,
@@ -92,6 +102,7 @@ function declaredTopic(old: CatalogueTopic | null, asked: TopicTopology): Catalo
     maxRedeliveries,
     expectedDelaysMs,
     groups: { ...old?.groups, ...Object.fromEntries(groups) },
+    ...(mapping === null ? {} : { mapping }),
   };
 }
 
@@ -103,8 +114,8 @@ function declaredGroup(old: CatalogueGroup | null, patterns: readonly string[]):
 }
 
 function sameAdvice(old: CatalogueTopic | null, asked: CatalogueTopic): boolean {
-  const advice = ({ maxRedeliveries, expectedDelaysMs }: CatalogueTopic): string =>
-    JSON.stringify([maxRedeliveries, expectedDelaysMs]);
+  const advice = ({ maxRedeliveries, expectedDelaysMs, mapping }: CatalogueTopic): string =>
+    JSON.stringify([maxRedeliveries, expectedDelaysMs, mapping]);
   return old !== null && advice(old) === advice(asked);
 }
 

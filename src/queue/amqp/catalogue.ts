@@ -1,10 +1,30 @@
 import type { Channel, GetMessage } from 'amqplib';
+import { type Clock, type Logger, sleep } from '../driver.js';
 import { type CatalogueContent, emptyCatalogue, parseCatalogue } from './catalogue-content.js';
 import { type Link, replyCodeOf } from './connection/index.js';
+import { declareObjects } from './declare-objects.js';
 import type { DurabilityGate } from './durability-gate.js';
 import type { Locks } from './lock.js';
 import type { Names } from './names.js';
-import { keptQueue } from './queue-arguments.js';
+import { catalogueSpecs } from './topology-specs.js';
+
+/** What the broker says to a user without the right to declare: an exclusive queue, in this case, which is a lock. */
+const accessRefused = 403;
+
+/**
+ * How long a queue that is there and empty is looked at again: whoever may not lock has the message in hand for a moment. Empty
+ * for good it is only where a process died between declaring it and writing.
+ */
+const emptyForMs = 2_000;
+
+export interface CatalogueOptions {
+  readonly link: Link;
+  readonly names: Names;
+  readonly locks: Locks;
+  readonly gate: DurabilityGate;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 /** After so many looks the message is written anew: on 3.10 each look counts as a delivery, and their number is limited. */
 const renewAfterLooks = 10_000;
@@ -14,19 +34,19 @@ const renewAfterLooks = 10_000;
  * change is published before the old one is acked, so that a crash leaves two, of which the newer one counts.
  */
 export class Catalogue {
+  readonly #options: CatalogueOptions;
   readonly #link: Link;
   readonly #names: Names;
-  readonly #locks: Locks;
-  readonly #gate: DurabilityGate;
   #seen: CatalogueContent = emptyCatalogue;
   #isStale = true;
   #refreshing: Promise<CatalogueContent> | null = null;
+  /** Why this user may not lock, once the broker has said so. Rights that are given later count for the next process. */
+  #refused: unknown = null;
 
-  constructor(link: Link, names: Names, locks: Locks, gate: DurabilityGate) {
-    this.#link = link;
-    this.#names = names;
-    this.#locks = locks;
-    this.#gate = gate;
+  constructor(options: CatalogueOptions) {
+    this.#options = options;
+    this.#link = options.link;
+    this.#names = options.names;
   }
 
   /** As it was when this process last looked. Topics in it are there: they are never removed. */
@@ -57,9 +77,9 @@ export class Catalogue {
       if (this.#refreshing === refreshing) this.#refreshing = null;
       this.#isStale = false;
     };
-    const refreshing = this.#locks.with(this.#names.catalogue, () => {
+    const refreshing = this.#locked((refused) => {
       begin();
-      return this.#look(async ({ content }) => content);
+      return this.#look(async ({ content }) => content, refused === null);
     });
     refreshing.catch(() => {
       begin();
@@ -71,21 +91,42 @@ export class Catalogue {
 
   /**
    * Changes it: `change` is given what is there, and answers what shall be there; the same object where nothing
-   * changes. `meanwhile`, if given, is done under the lock before the change is written.
+   * changes. `meanwhile`, if given, is done under the lock before the change is written. Whoever may not lock (reply code
+   * 403) can change nothing: what would be a change rejects with that.
    */
   change(
     change: (content: CatalogueContent) => CatalogueContent,
     meanwhile: (content: CatalogueContent) => Promise<void> = async () => {},
   ): Promise<CatalogueContent> {
-    return this.#locks.with(this.#names.catalogue, () =>
+    return this.#locked((refused) =>
       this.#look(async ({ content, exists, rewrite }) => {
         const changed = change(content);
+        if (changed !== content && refused !== null) {
+          this.#saw(content);
+          throw refused;
+        }
         await meanwhile(content);
         if (changed === content) return content;
         if (!exists) await this.#declare();
         return rewrite(changed);
-      }),
+      }, refused === null),
     );
+  }
+
+  /** With the lock; without, where this user may not have it: `refused` is why. */
+  async #locked<T>(work: (refused: unknown) => Promise<T>): Promise<T> {
+    if (this.#refused !== null) return work(this.#refused);
+    let begun = false;
+    try {
+      return await this.#options.locks.with(this.#names.catalogue, () => {
+        begun = true;
+        return work(null);
+      });
+    } catch (error) {
+      if (begun || replyCodeOf(error) !== accessRefused) throw error;
+      this.#refused = error;
+      return work(error);
+    }
   }
 
   async #look(
@@ -94,12 +135,13 @@ export class Catalogue {
       readonly exists: boolean;
       readonly rewrite: (content: CatalogueContent) => Promise<CatalogueContent>;
     }) => Promise<CatalogueContent>,
+    isLocked: boolean,
   ): Promise<CatalogueContent> {
     const queue = this.#names.catalogue;
     let exists = false;
     try {
       return await this.#link.withChannel(`read the catalogue "${queue}"`, async (channel) => {
-        const messages = await all(channel, queue);
+        const messages = await this.#all(channel, queue);
         exists = true;
         const content = newest(messages);
         let left = messages;
@@ -111,7 +153,8 @@ export class Catalogue {
           return next;
         };
         let answer = await work({ content, exists: true, rewrite });
-        if (messages.length > 1 || messages.some(isWorn)) answer = left.length === 0 ? answer : await rewrite(content);
+        if (isLocked && (messages.length > 1 || messages.some(isWorn)))
+          answer = left.length === 0 ? answer : await rewrite(content);
         for (const message of left) channel.nack(message, false, true);
         return this.#saw(answer);
       });
@@ -133,11 +176,16 @@ export class Catalogue {
 
   async #declare(): Promise<void> {
     const queue = this.#names.catalogue;
-    await this.#link.withChannel(`declare "${queue}"`, async (channel) => {
-      await channel.assertExchange(this.#names.changes, 'fanout', { durable: true });
-      await channel.assertQueue(queue, keptQueue('quorum'));
-    });
-    this.#gate.declared([queue]);
+    await declareObjects(this.#link, `"${queue}"`, catalogueSpecs(this.#names), this.#options.logger);
+    this.#options.gate.declared([queue]);
+  }
+
+  async #all(channel: Channel, queue: string): Promise<readonly GetMessage[]> {
+    const { clock } = this.#options;
+    for (const untilMs = clock.now() + emptyForMs; ; await sleep(clock, 20)) {
+      const messages = await all(channel, queue);
+      if (messages.length > 0 || clock.now() > untilMs) return messages;
+    }
   }
 
   async #write(content: CatalogueContent): Promise<void> {

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, type DriverAdmin, type DriverHost, noGroup, noTopic, type SubscribeOptions } from '../driver.js';
 import { adminOf } from './admin.js';
-import { lanesOf } from './bindings.js';
 import { BrokerTime } from './broker-time.js';
 import { Catalogue } from './catalogue.js';
 import { groupIn, shapeIn } from './catalogue-content.js';
 import { Link } from './connection/index.js';
+import { consumerTag } from './consumer-tag.js';
 import { Declaring } from './declaring.js';
 import { Delays } from './delays.js';
 import { DurabilityGate } from './durability-gate.js';
@@ -19,6 +19,7 @@ import { Repair } from './repair.js';
 import { Sending } from './sending.js';
 import { Settling } from './settling.js';
 import { AmqpSubscription } from './subscription.js';
+import { lanesOf } from './topology-specs.js';
 
 /** Everything that an open driver consists of. */
 export interface Client {
@@ -47,8 +48,8 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const locks = new Locks(link, names, clock);
   const time = new BrokerTime(clock);
   const { queueType, dueQueueType } = settings;
-  const objects = new Objects({ link, names, gate, queueType, dueQueueType });
-  const catalogue = new Catalogue(link, names, locks, gate);
+  const objects = new Objects({ link, names, gate, queueType, dueQueueType, logger });
+  const catalogue = new Catalogue({ link, names, locks, gate, clock, logger });
   const repair = new Repair({ catalogue, objects, gate, logger });
   const delays = new Delays({ link, names, objects, catalogue, gate, logger });
   const consumer = settings.connectionName.slice(0, 60);
@@ -56,7 +57,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   // Whoever publishes moves as well, so that what is due is not overtaken where nobody consumes at present.
   const sending = new Sending({ link, names, catalogue, delays, repair, gate, time, onDelayed: () => mover.start() });
   const settling = new Settling({ link, sending, delays, gate });
-  const declaring = new Declaring({ names, objects, catalogue, gate });
+  const declaring = new Declaring({ names, objects, catalogue, gate, logger, mappings: settings.topics });
   const letters = new Letters({ link, names, locks, catalogue, repair, gate, time });
   const subscriptions = new Set<AmqpSubscription>();
 
@@ -73,10 +74,12 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
     if (shape === null) throw noTopic(topic);
     if (groupIn(content, topic, group) === null) throw noGroup(topic, group);
     mover.start();
+    const queues = lanesOf(shape).map((lane) => names.queue(shape, group, lane));
+    logger.info({ topic, group, queues, consumerTag: consumerTag(options.consumer, null) }, 'consumes');
     const subscription = new AmqpSubscription(options, {
       clock,
       settling,
-      queues: lanesOf(shape).map((lane) => names.queue(shape, group, lane)),
+      queues,
       ordered: shape.ordering === 'key',
       feed: { link, onMissing: () => demandGroup(topic, group) },
       onClosed: (closed) => subscriptions.delete(closed),

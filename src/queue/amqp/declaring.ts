@@ -2,6 +2,7 @@ import {
   type DeclareOptions,
   type DeclareReport,
   type GroupTopology,
+  type Logger,
   noTopic,
   Refusal,
   type Topology,
@@ -13,6 +14,7 @@ import {
   type CatalogueContent,
   type CatalogueGroup,
   groupIn,
+  groupsIn,
   shapeIn,
   topologyOf,
   withDeclared,
@@ -20,17 +22,31 @@ import {
   withFinished,
   withGroup,
 } from './catalogue-content.js';
+import { replyCodeOf } from './connection/index.js';
 import { coinDelaysMs, exactPart } from './delay-parts.js';
 import type { DurabilityGate } from './durability-gate.js';
+import { demandMappable } from './mapped/demand-mappable.js';
+import { demandSameMapping } from './mapped/demand-same-mapping.js';
+import type { Mapping } from './mapped/mapped-topic.js';
 import type { Names, TopicShape } from './names.js';
 import type { Objects } from './objects.js';
+import { lanesOf } from './topology-specs.js';
+
+/** What the broker says to a user without the right. */
+const accessRefused = 403;
 
 export interface DeclaringOptions {
   readonly names: Names;
   readonly objects: Objects;
   readonly catalogue: Catalogue;
   readonly gate: DurabilityGate;
+  readonly logger: Logger;
+  /** Of this process's options, by topic. */
+  readonly mappings: Readonly<Record<string, Mapping>>;
 }
+
+/** Which topics are mapped, and onto what. */
+type MappingOf = (topic: string) => Mapping | null;
 
 interface Work {
   readonly topic: string;
@@ -50,15 +66,17 @@ export class Declaring {
   }
 
   async declare(asked: Topology, options: DeclareOptions): Promise<DeclareReport> {
-    if (options.mode === 'check') return this.#check(asked, options);
-    return this.#carryOut(() => asked, options);
+    const mappingOf: MappingOf = (topic) => this.#mappingOf(topic);
+    if (options.mode === 'check') return this.#check(asked, options, mappingOf);
+    return this.#carryOut(() => ({ asked, mappingOf }), options);
   }
 
   async addGroup(topic: string, group: GroupTopology): Promise<void> {
     await this.#carryOut(
       (content) => {
-        if (shapeIn(content, topic) === null) throw noTopic(topic);
-        return askedWith(content, topic, group);
+        const shape = shapeIn(content, topic);
+        if (shape === null) throw noTopic(topic);
+        return { asked: askedWith(content, topic, group), mappingOf: () => shape.mapping ?? null };
       },
       { mode: 'assert', change: false },
     );
@@ -81,40 +99,109 @@ export class Declaring {
     await this.#options.catalogue.tell();
   }
 
-  async #check(asked: Topology, options: DeclareOptions): Promise<DeclareReport> {
-    const { catalogue, objects } = this.#options;
-    const content = await catalogue.refresh();
-    const report = topologyDifferences(topologyOf(content), asked, options);
-    const queues = asked.topics.flatMap((topic) => topic.groups.flatMap(({ name }) => objects.queuesOf(topic, name)));
-    const missing = await objects.missing(queues);
-    if (missing.length === 0) return report;
-    const names = missing.map((queue) => `queue "${queue}"`).join(', no ');
-    throw new Refusal('not-found', `there is no ${names}`, 'declare what is missing: setup()');
+  #mappingOf(topic: string): Mapping | null {
+    const { mappings } = this.#options;
+    return Object.hasOwn(mappings, topic) ? (mappings[topic] ?? null) : null;
   }
 
-  async #carryOut(ask: (content: CatalogueContent) => Topology, options: DeclareOptions): Promise<DeclareReport> {
-    const { catalogue, gate } = this.#options;
+  async #check(asked: Topology, options: DeclareOptions, mappingOf: MappingOf): Promise<DeclareReport> {
+    const { catalogue, objects } = this.#options;
+    const content = await catalogue.refresh();
+    demandMappings(content, asked, mappingOf);
+    const report = topologyDifferences(topologyOf(content), asked, options);
+    const missing: string[] = [];
+    for (const { name, groups } of asked.topics) {
+      const topic = shapeIn(content, name) as TopicShape;
+      missing.push(...(await objects.missingExchanges(topic)).map((exchange) => `exchange "${exchange}"`));
+      const queues = groups.flatMap((group) => objects.queuesOf(topic, group.name));
+      missing.push(...(await objects.missing(queues)).map((queue) => `queue "${queue}"`));
+    }
+    if (missing.length === 0) return report;
+    throw new Refusal('not-found', `there is no ${missing.join(', no ')}`, 'declare what is missing: setup()');
+  }
+
+  async #carryOut(
+    ask: (content: CatalogueContent) => { readonly asked: Topology; readonly mappingOf: MappingOf },
+    options: DeclareOptions,
+  ): Promise<DeclareReport> {
+    const { catalogue, gate, names, logger } = this.#options;
     let asked: Topology = { topics: [] };
     let report: DeclareReport = { created: [], changed: [] };
-    const content = await catalogue.change((before) => {
-      asked = ask(before);
+    const content = await this.#enter((before) => {
+      const { mappingOf, ...wanted } = ask(before);
+      asked = wanted.asked;
+      demandMappings(before, asked, mappingOf);
       report = topologyDifferences(topologyOf(before), asked, options);
-      return withDeclared(before, asked, report);
+      return { content: withDeclared(before, asked, report, mappingOf), report };
     });
     const work = asked.topics.flatMap(({ name, groups }) => workOn(content, name, groups));
-    const delaysMs = missingDelays(content, asked);
-    const made = [...(await this.#makeDelays(content, delaysMs)), ...(await this.#makeGroups(content, asked, work))];
-    await gate.untilDurable([this.#options.names.catalogue, ...made]);
-    await catalogue.change((now) => withDelays(withFinished(now, work), delaysMs));
+    const delays = await this.#makeDelays(content, missingDelays(content, asked));
+    const made = [...delays.made, ...(await this.#makeGroups(content, asked, work))];
+    await gate.untilDurable([names.catalogue, ...made]);
+    const finished = (now: CatalogueContent): CatalogueContent => withDelays(withFinished(now, work), delays.delaysMs);
+    if (finished(catalogue.seen) !== catalogue.seen) await catalogue.change(finished);
+    logger.info({ declared: this.#namesOf(content, asked), made }, 'exchanges and queues are as declared');
     return { ...report, created: [...report.created, ...healed(made, work, this.#queuesOf(content, work))] };
   }
 
-  /** With the first topology come the queues that everything delayed goes through. */
-  async #makeDelays(content: CatalogueContent, delaysMs: readonly number[]): Promise<readonly string[]> {
+  /** Writes what is new into the catalogue. Who may not write it goes on with what is there, if that is all that is asked. */
+  async #enter(
+    change: (before: CatalogueContent) => { readonly content: CatalogueContent; readonly report: DeclareReport },
+  ): Promise<CatalogueContent> {
+    const { catalogue, names, logger } = this.#options;
+    let report: DeclareReport = { created: [], changed: [] };
+    try {
+      return await catalogue.change((before) => {
+        const changed = change(before);
+        report = changed.report;
+        return changed.content;
+      });
+    } catch (error) {
+      if (replyCodeOf(error) !== accessRefused) throw error;
+      const news = [...report.created, ...report.changed];
+      if (news.length > 0) {
+        throw new Refusal(
+          'denied',
+          `there is no ${news.join(', no ')} in "${names.catalogue}", and this user may not declare anything`,
+          `give the user the right to configure what begins with "${names.prefix}.", or let somebody who may run setup()`,
+        );
+      }
+      logger.warn(
+        { catalogue: names.catalogue },
+        'this user may not declare anything here; what is needed was looked for instead',
+      );
+      return catalogue.seen;
+    }
+  }
+
+  /** For people who look at the broker: what the topics of this process are called there. */
+  #namesOf(content: CatalogueContent, asked: Topology): readonly object[] {
+    const { names, objects } = this.#options;
+    return asked.topics.map(({ name, groups }) => {
+      const topic = shapeIn(content, name) as TopicShape;
+      const exchanges = [...new Set(lanesOf(topic).map((lane) => names.exchange(topic, lane)))];
+      return { topic: name, exchanges, queues: groups.flatMap((group) => objects.queuesOf(topic, group.name)) };
+    });
+  }
+
+  /**
+   * With the first topology come the queues that everything delayed goes through. An exact queue that may not be declared is
+   * done without: any delay is a sum of others.
+   */
+  async #makeDelays(
+    content: CatalogueContent,
+    delaysMs: readonly number[],
+  ): Promise<{ readonly made: readonly string[]; readonly delaysMs: readonly number[] }> {
     const { objects } = this.#options;
     const isFirst = coinDelaysMs.some((ms) => !content.delaysMs.includes(ms));
     const base = isFirst ? await objects.declareBase() : [];
-    return delaysMs.length === 0 ? base : [...base, ...(await objects.declareDelays(delaysMs))];
+    if (delaysMs.length === 0) return { made: base, delaysMs };
+    try {
+      return { made: [...base, ...(await objects.declareDelays(delaysMs))], delaysMs };
+    } catch (error) {
+      if (isFirst || !(error instanceof Refusal) || error.code !== 'denied') throw error;
+      return { made: base, delaysMs: [] };
+    }
   }
 
   async #makeGroups(content: CatalogueContent, asked: Topology, work: readonly Work[]): Promise<readonly string[]> {
@@ -140,6 +227,20 @@ export class Declaring {
     const queuesOf = ({ topic, group }: Work): readonly string[] =>
       this.#options.objects.queuesOf(shapeIn(content, topic) as TopicShape, group);
     return new Map(work.map((each) => [each, queuesOf(each)]));
+  }
+}
+
+/** Refuses what cannot be mapped, and what is mapped otherwise already. */
+function demandMappings(content: CatalogueContent, asked: Topology, mappingOf: MappingOf): void {
+  for (const topic of asked.topics) {
+    const mapping = mappingOf(topic.name);
+    const there = groupsIn(content, topic.name);
+    const shape = shapeIn(content, topic.name);
+    if (shape !== null) demandSameMapping(topic.name, Object.keys(there), shape.mapping ?? null, mapping);
+    if (mapping === null) continue;
+    const others = Object.entries(there).filter(([name]) => !topic.groups.some((group) => group.name === name));
+    const groups = [...others.map(([name, { patterns }]) => ({ name, patterns })), ...topic.groups];
+    demandMappable({ ...topic, groups }, mapping);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Logger } from '../driver.js';
+import { type Logger, Refusal } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { withDelays } from './catalogue-content.js';
 import { classify, type Link } from './connection/index.js';
@@ -33,6 +33,8 @@ export class Delays {
   #known: readonly number[] = [];
   #learning: Promise<void> | null = null;
   #closed = false;
+  /** Whether this user may declare queues, as far as the broker has not said otherwise. */
+  #mayLearn = true;
 
   constructor(options: DelaysOptions) {
     this.#options = options;
@@ -82,7 +84,7 @@ export class Delays {
   }
 
   #learn(delayMs: number): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#mayLearn) return;
     this.#wanted.add(delayMs);
     this.#learning ??= this.#declareWanted().finally(() => {
       this.#learning = null;
@@ -92,13 +94,15 @@ export class Delays {
   async #declareWanted(): Promise<void> {
     const { objects, catalogue, gate, logger } = this.#options;
     const declared: number[] = [];
-    while (this.#wanted.size > 0 && !this.#closed) {
+    while (this.#wanted.size > 0 && !this.#closed && this.#mayLearn) {
       const some = [...this.#wanted].slice(0, learntAtOnce);
       try {
         await gate.untilDurable(await objects.declareDelays(some));
         declared.push(...some);
         for (const ms of some) this.#durableMs.add(ms);
       } catch (error) {
+        if (classify(error).code === 'denied' || (error instanceof Refusal && error.code === 'denied'))
+          this.#mayLearn = false;
         // The sums of what there is will do until somebody asks again.
         if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays could not be declared');
       }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { GetMessage } from 'amqplib';
 import type { Death, Letter } from '../driver.js';
+import { brokerDeathsOf } from './broker-death.js';
 import { type AmqpHeaders, header, numberOf, textOf } from './headers.js';
-import { decodeMessage, type EncodedMessage } from './message-coding.js';
+import { decodeCounts, decodeMessage, type EncodedMessage } from './message-coding.js';
 
 /** RabbitMQ refuses a longer expiration and closes the channel. What is to be kept longer is not shown any more after its time. */
 const longestExpirationMs = 2 ** 32 - 1;
@@ -41,9 +42,9 @@ export interface Place {
 
 export function placeOf({ properties, fields }: GetMessage): Place {
   const headers: AmqpHeaders = properties.headers ?? {};
-  // What somebody else put into the box has neither, and stands first.
+  // What somebody else put into the box has neither: it stands where the broker dead-lettered it, or first.
   return {
-    buriedAt: numberOf(headers, header.buriedAt) ?? 0,
+    buriedAt: numberOf(headers, header.buriedAt) ?? (brokerDeathsOf(headers)[0]?.seconds ?? 0) * 1_000,
     letter: textOf(headers, header.letter) ?? `foreign ${String(fields.deliveryTag).padStart(12, '0')}`,
   };
 }
@@ -66,11 +67,33 @@ export function decodeLetter(
   const headers: AmqpHeaders = message.properties.headers ?? {};
   const topic = box?.topic ?? textOf(headers, header.topic) ?? '';
   const death = textOf(headers, header.death);
+  const { buriedAt } = placeOf(message);
   return {
     message: decodeMessage(topic, message),
     topic,
     group: box?.group ?? textOf(headers, header.group) ?? '',
-    death: death === null ? null : (JSON.parse(death) as Death),
-    buriedAt: placeOf(message).buriedAt,
+    death: death !== null ? (JSON.parse(death) as Death) : box === null ? null : foreignDeath(message, buriedAt),
+    buriedAt,
+  };
+}
+
+/** Of what the broker has put into dead letters by itself (another program rejected it, its time was up), or another program. */
+function foreignDeath(message: GetMessage, buriedAt: number): Death {
+  const deaths = brokerDeathsOf(message.properties.headers ?? {});
+  const [latest] = deaths;
+  const { attempt, postpones, firstFailedAt } = decodeCounts(message);
+  return {
+    cause: latest?.reason === 'delivery_limit' ? 'crash-loop' : 'rejected',
+    reason:
+      latest === undefined
+        ? 'another program put it here'
+        : `the broker dead-lettered it from queue "${latest.queue}": ${latest.reason}`,
+    error: null,
+    attempt,
+    postpones,
+    redeliveries: 0,
+    firstFailedAt: firstFailedAt ?? (deaths.at(-1)?.seconds ?? 0) * 1_000,
+    lastFailedAt: buriedAt,
+    origin: latest === undefined ? 'another program' : `queue "${latest.queue}"`,
   };
 }

@@ -1,6 +1,7 @@
 import type { GetMessage } from 'amqplib';
 import {
   freshCounts,
+  idOf,
   type Letter,
   type LetterBox,
   type LetterList,
@@ -17,7 +18,7 @@ import type { DurabilityGate } from './durability-gate.js';
 import { comparePlaces, decodeLetter, isExpired, type Place, placeOf } from './letter-coding.js';
 import type { Locks } from './lock.js';
 import { copyOf, laneOf } from './message-coding.js';
-import type { Names } from './names.js';
+import type { Names, TopicShape } from './names.js';
 import type { Repair } from './repair.js';
 
 type Ids = readonly string[] | 'all';
@@ -62,7 +63,7 @@ export class Letters {
     return this.#withAll(this.#queueOf(box), async (channel, messages) => {
       // Written one after the other, so that those of one key stay in order.
       const moves = await Promise.allSettled(
-        named(messages, ids).map((message) => this.#sendBack(channel, message, decodeLetter(message, of))),
+        named(messages, ids, of).map((message) => this.#sendBack(channel, message, decodeLetter(message, of))),
       );
       await certain(channel, this.#queueOf(box));
       const failed = moves.find((move) => move.status === 'rejected');
@@ -72,9 +73,9 @@ export class Letters {
   }
 
   async purge(box: LetterBox, ids: Ids): Promise<number> {
-    await this.#find(box);
+    const of = await this.#find(box);
     return this.#withAll(this.#queueOf(box), async (channel, messages) => {
-      const gone = named(messages, ids);
+      const gone = named(messages, ids, of);
       for (const message of gone) channel.raw.ack(message);
       await certain(channel, this.#queueOf(box));
       return gone.length;
@@ -111,7 +112,10 @@ export class Letters {
   }
 
   #queueOf(box: LetterBox): string {
-    return box.kind === 'lost' ? this.#options.names.lost : this.#options.names.dead(box.topic, box.group);
+    const { names, catalogue } = this.#options;
+    if (box.kind === 'lost') return names.lost;
+    // Found a moment ago: topics are never removed.
+    return names.dead(shapeIn(catalogue.seen, box.topic) as TopicShape, box.group);
   }
 
   /** All that have not expired, oldest first. What `work` does not ack is back when this resolves. */
@@ -137,7 +141,9 @@ export class Letters {
           sorted.map(({ message }) => message),
         );
       } finally {
-        // What is not acked goes back in its old order.
+        // What is not acked goes back in its old order. Of somebody else's queue, so that it is not counted: 4.x drops what was
+        // handed out 21 times from a quorum queue without a limit of its own, and a nack is no hand-out there.
+        if (!queue.startsWith(`${this.#options.names.prefix}.`) && channel.open) channel.raw.nackAll(true);
         await channel.close();
       }
     });
@@ -168,10 +174,11 @@ async function certain(channel: ConsumingChannel, queue: string): Promise<void> 
   for (let n = 0; n < 2; n++) await getAll(channel, queue);
 }
 
-function named(messages: readonly GetMessage[], ids: Ids): readonly GetMessage[] {
+/** A foreign one has the id that is derived from it. */
+function named(messages: readonly GetMessage[], ids: Ids, of: BoxOf): readonly GetMessage[] {
   if (ids === 'all') return messages;
   const wanted = new Set<unknown>(ids);
-  return messages.filter(({ properties }) => wanted.has(properties.messageId));
+  return messages.filter((message) => wanted.has(idOf(decodeLetter(message, of).message)));
 }
 
 function parseCursor(cursor: string): Place {

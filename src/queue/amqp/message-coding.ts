@@ -1,5 +1,6 @@
 import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
+import { firstDeathOf } from './broker-death.js';
 import { type AmqpHeaders, decodeHeaders, encodeHeaders, header, headersForCopy, numberOf, textOf } from './headers.js';
 
 type AmqpMessage = ConsumeMessage | GetMessage;
@@ -27,11 +28,17 @@ export function encodeMessage(message: StoredMessage, lane: number, counts: Coun
   };
 }
 
+/** Said to those who do not know us: what we send is JSON. Users' bodies are nothing else. */
+export function asJson(properties: EncodedMessage['properties']): EncodedMessage['properties'] {
+  return { ...properties, contentType: 'application/json' };
+}
+
 /** The same message once more, with other counts. Of a foreign one, everything that its sender wrote is kept. */
 export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
   const headers = headersForCopy(properties.headers ?? {});
-  if (headers[header.format] === undefined && headers[header.routingKey] === undefined && fields.exchange !== '') {
-    headers[header.routingKey] = fields.routingKey;
+  if (headers[header.format] === undefined && headers[header.routingKey] === undefined) {
+    const routingKey = foreignRoutingKey(properties.headers ?? {}, fields);
+    if (routingKey !== null) headers[header.routingKey] = routingKey;
   }
   writeCounts(counts, headers);
   const { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId } =
@@ -49,7 +56,7 @@ export function decodeMessage(topic: string, { content, properties, fields }: Am
     id: typeof messageId === 'string' && messageId !== '' ? messageId : null,
     topic,
     key: textOf(headers, header.key),
-    routingKey: textOf(headers, header.routingKey) ?? (format === null ? foreignRoutingKey(fields) : null),
+    routingKey: textOf(headers, header.routingKey) ?? (format === null ? foreignRoutingKey(headers, fields) : null),
     headers: decodeHeaders(headers),
     // A reader may write on what it was given; a copy of the message is made of what arrived.
     body: Buffer.from(content),
@@ -58,8 +65,11 @@ export function decodeMessage(topic: string, { content, properties, fields }: Am
   };
 }
 
-function foreignRoutingKey({ exchange, routingKey }: AmqpMessage['fields']): string | null {
-  return exchange === '' || routingKey === '' ? null : routingKey;
+/** What its sender published it with, also where the broker has dead-lettered it since: what is derived from it stays the same. */
+function foreignRoutingKey(headers: AmqpHeaders, { exchange, routingKey }: AmqpMessage['fields']): string | null {
+  const first = firstDeathOf(headers);
+  const sent = first ?? { exchange, routingKey };
+  return sent.exchange === '' || sent.routingKey === '' ? null : sent.routingKey;
 }
 
 export function laneOf({ properties }: AmqpMessage): number {

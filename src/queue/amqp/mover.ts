@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { type Clock, type Logger, sleep } from '../driver.js';
 import { type BrokerTime, handedOverAt } from './broker-time.js';
@@ -44,6 +45,8 @@ export class Mover {
   /** What is being delivered now. */
   readonly #moving = new Set<Promise<void>>();
   #kept: KeptConsumer | null = null;
+  /** Nobody tells this one of changes. */
+  #isDeaf = false;
 
   constructor(options: MoverOptions) {
     this.#options = options;
@@ -94,10 +97,22 @@ export class Mover {
 
   /** Whoever changes what is declared tells the movers: they must know which groups are gone. */
   async #listen(channel: ConsumingChannel): Promise<void> {
-    const { names, consumer } = this.#options;
-    const { queue } = await channel.raw.assertQueue('', { exclusive: true, durable: false });
-    await channel.raw.assertExchange(names.changes, 'fanout', { durable: true });
-    await channel.raw.bindQueue(queue, names.changes, '');
+    const { link, names, consumer, logger } = this.#options;
+    const queue = names.listener(randomUUID());
+    try {
+      // On a channel of its own, since the broker closes that of whoever may not.
+      await link.withChannel(`listen to "${names.changes}"`, async (own) => {
+        await own.assertQueue(queue, { exclusive: true, durable: false });
+        await own.assertExchange(names.changes, 'fanout', { durable: true });
+        await own.bindQueue(queue, names.changes, '');
+      });
+    } catch (error) {
+      if (classify(error).code !== 'denied') throw error;
+      this.#isDeaf = true;
+      logger.warn({ queue }, 'this user may not declare a queue to hear of changes with; looking each time instead');
+      return;
+    }
+    this.#isDeaf = false;
     await channel.consume(queue, { consumerTag: `${consumer}.changes` });
   }
 
@@ -158,6 +173,7 @@ export class Mover {
     const { body, properties } = message;
     // The exchange tells of nobody that is missing as long as somebody is there. Looked up before, so that what fails
     // has not been delivered yet.
+    if (this.#isDeaf) catalogue.outdate();
     const content = exchange === '' ? null : await catalogue.upToDate();
     const gone = content === null ? [] : groups.filter((group) => groupIn(content, topic, group) === null);
     try {

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
+import type { Mapping } from './mapped/mapped-topic.js';
+import { mappingOfGroup } from './mapped/mapping-of-group.js';
 
 /** What decides which exchanges and queues a topic has. It never changes while the topic exists. */
 export interface TopicShape {
   readonly name: string;
   readonly ordering: 'none' | 'key';
   readonly lanes: number;
+  /** Objects of somebody else, which have the names that it says. */
+  readonly mapping?: Mapping | null;
 }
 
 /** Two of these, a prefix and a vhost of usual length fit into 255 bytes, which is all that RabbitMQ allows for both together. */
@@ -16,10 +20,10 @@ const longestPlain = 64;
  * two programs which disagree about it never share a queue, nor split a key between two.
  */
 export class Names {
-  readonly #prefix: string;
+  readonly prefix: string;
 
   constructor(prefix: string) {
-    this.#prefix = prefix;
+    this.prefix = prefix;
   }
 
   /** What is declared, as one message. */
@@ -30,6 +34,11 @@ export class Names {
   /** Fans out that the catalogue has changed. */
   get changes(): string {
     return this.#name('changes');
+  }
+
+  /** What one of those who are told has as its queue; `unique` is this one's own. */
+  listener(unique: string): string {
+    return this.#name('changes', unique);
   }
 
   /** What movers deliver. */
@@ -49,23 +58,27 @@ export class Names {
 
   /** Whoever has this exclusive queue holds the lock. */
   lock(of: string): string {
-    return this.#name('lock', of.startsWith(`${this.#prefix}.`) ? of.slice(this.#prefix.length + 1) : of);
+    return this.#name('lock', of.startsWith(`${this.prefix}.`) ? of.slice(this.prefix.length + 1) : of);
   }
 
+  /** What is published to; empty where that is the group's queue itself. */
   exchange(topic: TopicShape, lane: number): string {
+    if (topic.mapping) return topic.mapping.exchange?.name ?? '';
     return this.#name('to', encoded(topic.name), ...laneOf(topic, lane));
   }
 
   queue(topic: TopicShape, group: string, lane: number): string {
-    return this.#name('q', encoded(topic.name), encoded(group), ...laneOf(topic, lane));
+    const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
+    return mapped?.queue ?? this.#name('q', encoded(topic.name), encoded(group), ...laneOf(topic, lane));
   }
 
-  dead(topic: string, group: string): string {
-    return this.#name('dead', encoded(topic), encoded(group));
+  dead(topic: TopicShape, group: string): string {
+    const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
+    return mapped?.deadLetters?.queue ?? this.#name('dead', encoded(topic.name), encoded(group));
   }
 
   #name(...parts: readonly string[]): string {
-    return [this.#prefix, ...parts].join('.');
+    return [this.prefix, ...parts].join('.');
   }
 }
 

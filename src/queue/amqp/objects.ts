@@ -1,19 +1,26 @@
-import { bindingsOf, lanesOf } from './bindings.js';
+import { type Logger, Refusal } from '../driver.js';
 import type { CatalogueGroup } from './catalogue-content.js';
 import { type Link, replyCodeOf } from './connection/index.js';
+import { declareObjects, isThere } from './declare-objects.js';
 import type { DurabilityGate } from './durability-gate.js';
+import { mappingOfGroup } from './mapped/mapping-of-group.js';
 import type { Names, TopicShape } from './names.js';
-import { delayQueue, groupQueue, keptQueue, type QueueType } from './queue-arguments.js';
-import { demandMatch } from './queue-mismatch.js';
+import type { ObjectSpec } from './object-spec.js';
+import {
+  baseSpecs,
+  bindingSpecs,
+  delaySpecs,
+  exchangeSpecs,
+  lanesOf,
+  type QueueTypes,
+  queueSpecs,
+} from './topology-specs.js';
 
-export interface ObjectsOptions {
+export interface ObjectsOptions extends QueueTypes {
   readonly link: Link;
   readonly names: Names;
   readonly gate: DurabilityGate;
-  /** Of the queues of groups. */
-  readonly queueType: QueueType;
-  /** Of the movers' queue. */
-  readonly dueQueueType: QueueType;
+  readonly logger: Logger;
 }
 
 /** The exchanges and queues of signalbox, to be declared, looked for and deleted. Safe to do from many processes at once. */
@@ -31,7 +38,7 @@ export class Objects {
   /** All queues of a group: its lanes', and its dead letters'. */
   queuesOf(topic: TopicShape, group: string): readonly string[] {
     const lanes = lanesOf(topic).map((lane) => this.#names.queue(topic, group, lane));
-    return [...lanes, this.#names.dead(topic.name, group)];
+    return [...lanes, this.#names.dead(topic, group)];
   }
 
   /** Which of these queues are not there. */
@@ -48,9 +55,10 @@ export class Objects {
           }
         });
       } catch (error) {
-        // The broker closes the channel on which it was asked for what is not there.
-        if (replyCodeOf(error) !== 404) throw error;
-        missing.push(left[found.length] as string);
+        // The broker closes the channel on which it was asked for what is not there, or is exclusive to another connection.
+        const replyCode = replyCodeOf(error);
+        if (replyCode !== 404 && replyCode !== 405) throw error;
+        if (replyCode === 404) missing.push(left[found.length] as string);
         found.push('');
       }
       left = left.slice(found.length);
@@ -58,39 +66,30 @@ export class Objects {
     return missing;
   }
 
+  /** Which exchanges of a topic are not there. */
+  async missingExchanges(topic: TopicShape): Promise<readonly string[]> {
+    const missing: string[] = [];
+    for (const spec of exchangeSpecs(this.#names, topic)) {
+      if (spec.kind === 'exchange' && !(await isThere(this.#options.link, spec))) missing.push(spec.name);
+    }
+    return missing;
+  }
+
   async declareExchanges(topic: TopicShape): Promise<void> {
-    await this.#declaring(`the exchanges of topic "${topic.name}"`, async (channel) => {
-      for (const lane of lanesOf(topic)) {
-        await channel.assertExchange(this.#names.exchange(topic, lane), 'topic', { durable: true });
-      }
-    });
+    await this.#declare(`the exchanges of topic "${topic.name}"`, exchangeSpecs(this.#names, topic));
   }
 
   /**
    * A group's queues and bindings, as they should be; answers the queues that were not there. The exchanges are there.
    * Rejects with a `topology-mismatch` refusal where a queue exists with other arguments.
    */
-  async declareGroup(
-    topic: TopicShape,
-    group: string,
-    { patterns, dropped }: CatalogueGroup,
-  ): Promise<readonly string[]> {
+  async declareGroup(topic: TopicShape, group: string, was: CatalogueGroup): Promise<readonly string[]> {
     const missing = await this.missing(this.queuesOf(topic, group));
-    const waiting = groupQueue(this.#options.queueType, topic.ordering === 'key');
-    await this.#declaring(`the queues of group "${group}" of topic "${topic.name}"`, async (channel) => {
-      for (const lane of lanesOf(topic)) await channel.assertQueue(this.#names.queue(topic, group, lane), waiting);
-      await channel.assertQueue(this.#names.dead(topic.name, group), keptQueue('quorum'));
-    });
+    const name = `group "${group}" of topic "${topic.name}"`;
+    await this.#declare(`the queues of ${name}`, queueSpecs(this.#names, this.#options, topic, group));
     // Before anything is bound, so that what the exchange brings from now on is kept.
     this.#options.gate.declared(missing);
-    await this.#declaring(`the bindings of group "${group}" of topic "${topic.name}"`, async (channel) => {
-      for (const { queue, exchange, pattern } of bindingsOf(this.#names, topic, group, patterns)) {
-        await channel.bindQueue(queue, exchange, pattern);
-      }
-      for (const { queue, exchange, pattern } of bindingsOf(this.#names, topic, group, dropped)) {
-        await channel.unbindQueue(queue, exchange, pattern);
-      }
-    });
+    await this.#declare(`the bindings of ${name}`, bindingSpecs(this.#names, topic, group, was));
     return missing;
   }
 
@@ -103,8 +102,20 @@ export class Objects {
     });
   }
 
+  /** Rejects with an `unsupported` refusal where the group's queue is mapped as passive: it is somebody else's. */
   async deleteGroup(topic: TopicShape, group: string): Promise<void> {
+    const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
+    if (mapped?.passive) {
+      throw new Refusal(
+        'unsupported',
+        `queue "${mapped.queue}" of group "${group}" of topic "${topic.name}" is mapped as passive, so it is not ours to delete`,
+        'have it deleted by whoever owns it',
+      );
+    }
+    const dead = this.#names.dead(topic, group);
     for (const queue of this.queuesOf(topic, group)) {
+      // Theirs, and other queues may lead there.
+      if (queue === dead && mapped !== null && mapped.deadLetters !== null) continue;
       await this.#options.link.withChannel(`delete queue "${queue}"`, (channel) => channel.deleteQueue(queue));
     }
   }
@@ -113,29 +124,21 @@ export class Objects {
   async declareBase(): Promise<readonly string[]> {
     const { lost, due } = this.#names;
     const missing = await this.missing([lost, due]);
-    await this.#declaring(`"${due}" and "${lost}"`, async (channel) => {
-      await channel.assertQueue(due, keptQueue(this.#options.dueQueueType));
-      await channel.assertQueue(lost, keptQueue('quorum'));
-    });
+    await this.#declare(`"${due}" and "${lost}"`, baseSpecs(this.#names, this.#options));
     this.#options.gate.declared(missing);
     return missing;
   }
 
   /** Delay queues; they are durable when the gate says so. */
   async declareDelays(delaysMs: readonly number[]): Promise<readonly string[]> {
-    await this.#declaring(`the queues of ${delaysMs.length} delays`, async (channel) => {
-      for (const ms of delaysMs) await channel.assertQueue(this.#names.delay(ms), delayQueue(this.#names, ms));
-    });
+    await this.#declare(`the queues of ${delaysMs.length} delays`, delaySpecs(this.#names, delaysMs));
     const declared = delaysMs.map((ms) => this.#names.delay(ms));
     this.#options.gate.declared(declared);
     return declared;
   }
 
-  async #declaring(what: string, work: Parameters<Link['withChannel']>[1]): Promise<void> {
-    try {
-      await this.#options.link.withChannel(`declare ${what}`, work);
-    } catch (error) {
-      throw demandMatch(error);
-    }
+  #declare(what: string, specs: readonly ObjectSpec[]): Promise<void> {
+    const { link, logger } = this.#options;
+    return declareObjects(link, what, specs, logger);
   }
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type Clock, QueueError, Refusal } from '../driver.js';
 import {
   type ConnectionParts,
@@ -5,6 +6,7 @@ import {
   settingsFromParts,
   settingsFromUrl,
 } from './connection/index.js';
+import { type MappedTopic, type Mapping, mappedTopicSchema } from './mapped/mapped-topic.js';
 import type { QueueType } from './queue-arguments.js';
 
 /** Where the broker is, as a URL or in parts, and how its queues are made and called. */
@@ -25,6 +27,8 @@ export interface AmqpOptions extends ConnectionParts {
   readonly dueQueueType?: QueueType;
   /** What the broker's tools call the connections. Default: `signalbox` and the process. */
   readonly connectionName?: string;
+  /** Topics that are on exchanges and queues of somebody else, by name. The others are on ours. */
+  readonly topics?: Readonly<Record<string, MappedTopic>>;
   /** Default: the machine's, counted on by the monotonic clock. Only spans are measured with it. */
   readonly clock?: Clock;
 }
@@ -35,10 +39,11 @@ export interface DriverSettings {
   readonly queueType: QueueType;
   readonly dueQueueType: QueueType;
   readonly connectionName: string;
+  readonly topics: Readonly<Record<string, Mapping>>;
   readonly clock: Clock | null;
 }
 
-const ownNames = ['url', 'prefix', 'queueType', 'dueQueueType', 'connectionName', 'clock'] as const;
+const ownNames = ['url', 'prefix', 'queueType', 'dueQueueType', 'connectionName', 'topics', 'clock'] as const;
 const urlNames = ['prefix', 'queueType', 'dueQueueType', 'connectionName'] as const;
 
 /** Checks everything; throws an `invalid` QueueError, which shows no password. */
@@ -55,8 +60,8 @@ function fromOptions(options: AmqpOptions): DriverSettings {
   if (typeof options !== 'object' || options === null) {
     throw new Refusal('invalid', 'the options are no object', 'give a URL, or options with a url or a host');
   }
-  const { url, prefix, queueType, dueQueueType, connectionName, clock, ...parts } = options;
-  const own = { prefix, queueType, dueQueueType, connectionName, clock };
+  const { url, prefix, queueType, dueQueueType, connectionName, topics, clock, ...parts } = options;
+  const own = { prefix, queueType, dueQueueType, connectionName, topics, clock };
   if (url === undefined) return complete(settingsFromParts(parts), own);
   const other = Object.keys(parts)[0];
   if (other !== undefined) {
@@ -93,5 +98,16 @@ function complete(connection: ConnectionSettings, own: OwnOptions): DriverSettin
   if (typeof connectionName !== 'string' || connectionName === '') {
     throw new Refusal('invalid', 'the connectionName is no text', 'give one, or leave it out');
   }
-  return { connection, prefix, queueType, dueQueueType, connectionName, clock };
+  const topics = mappingsOf(own.topics);
+  return { connection, prefix, queueType, dueQueueType, connectionName, topics, clock };
+}
+
+function mappingsOf(given: unknown): Readonly<Record<string, Mapping>> {
+  if (given === undefined) return {};
+  const read = z
+    .record(z.string(), mappedTopicSchema, 'must be an object from topics to their mapping')
+    .safeParse(given);
+  if (read.success) return read.data;
+  const faults = read.error.issues.map(({ path, message }) => `${['topics', ...path].join('.')} ${message}`);
+  throw new Refusal('invalid', faults.join('; '), 'correct it, or leave it out');
 }

@@ -1,5 +1,5 @@
-import type { Options } from 'amqplib';
 import type { Names } from './names.js';
+import type { Arguments } from './object-spec.js';
 
 export type QueueType = 'quorum' | 'classic';
 
@@ -14,18 +14,14 @@ const deliveryLimit = 1_000_000;
 const refuseWhenFull = { 'x-overflow': 'reject-publish' } as const;
 
 /** Arguments say what a queue is; what an operator may turn is left to policies. */
-export function keptQueue(type: QueueType): Options.AssertQueue {
-  if (type === 'classic') return { durable: true, arguments: { 'x-queue-type': 'classic', ...refuseWhenFull } };
-  return {
-    durable: true,
-    arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...refuseWhenFull },
-  };
+export function keptQueue(type: QueueType): Arguments {
+  if (type === 'classic') return { 'x-queue-type': 'classic', ...refuseWhenFull };
+  return { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...refuseWhenFull };
 }
 
 /** What waits for a group. */
-export function groupQueue(type: QueueType, ordered: boolean): Options.AssertQueue {
-  const { arguments: args } = keptQueue(type);
-  return { durable: true, arguments: ordered ? { ...args, 'x-single-active-consumer': true } : args };
+export function groupQueue(type: QueueType, ordered: boolean): Arguments {
+  return ordered ? { ...keptQueue(type), 'x-single-active-consumer': true } : keptQueue(type);
 }
 
 /**
@@ -34,16 +30,12 @@ export function groupQueue(type: QueueType, ordered: boolean): Options.AssertQue
  * quorum queues and the default strategy, and none with this (3.10.8). Never `x-expires`: it deletes the queue with
  * its messages.
  */
-export function delayQueue(names: Names, ms: number): Options.AssertQueue {
-  const { arguments: args } = keptQueue('quorum');
+export function delayQueue(names: Names, ms: number): Arguments {
   return {
-    durable: true,
-    arguments: {
-      ...args,
-      'x-message-ttl': ms,
-      'x-dead-letter-exchange': '',
-      'x-dead-letter-routing-key': names.due,
-      'x-dead-letter-strategy': 'at-least-once',
-    },
+    ...keptQueue('quorum'),
+    'x-message-ttl': ms,
+    'x-dead-letter-exchange': '',
+    'x-dead-letter-routing-key': names.due,
+    'x-dead-letter-strategy': 'at-least-once',
   };
 }

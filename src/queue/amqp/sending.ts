@@ -17,7 +17,10 @@ import type { Delays } from './delays.js';
 import type { Destination } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
 import { encodeLetter } from './letter-coding.js';
-import { type EncodedMessage, encodeMessage } from './message-coding.js';
+import { mappedAddress } from './mapped/mapped-address.js';
+import { reaches } from './mapped/mapped-bindings.js';
+import { mappingOfGroup } from './mapped/mapping-of-group.js';
+import { asJson, type EncodedMessage, encodeMessage } from './message-coding.js';
 import type { Names, TopicShape } from './names.js';
 import type { Repair } from './repair.js';
 
@@ -96,10 +99,15 @@ export class Sending {
 
   async #toTopic(topic: TopicShape, send: Send): Promise<SendResult> {
     const { message, lane, counts } = send;
-    const exchange = this.#options.names.exchange(topic, lane);
+    const { link, names, catalogue } = this.#options;
     const { body, properties } = encodeMessage(message, lane, counts);
-    const publication = { exchange, routingKey: message.routingKey ?? '', body, properties };
-    const { link } = this.#options;
+    const publication = topic.mapping
+      ? {
+          ...mappedAddress(names, topic, topic.mapping, groupsIn(catalogue.seen, topic.name), message),
+          body,
+          properties: asJson(properties),
+        }
+      : { exchange: names.exchange(topic, lane), routingKey: message.routingKey ?? '', body, properties };
     try {
       await link.publish(publication);
     } catch (error) {
@@ -117,9 +125,13 @@ export class Sending {
     const { message, lane, counts, delayMs } = send;
     const groups = await this.#accepting(message, false);
     if (groups.length === 0) return unmatched(send);
-    const exchange = this.#options.names.exchange(topic, lane);
-    const destination: Destination = { exchange, routingKey: message.routingKey ?? '', topic: topic.name, groups };
-    await this.#options.delays.send(encodeMessage(message, lane, counts), { restMs: delayMs, destination });
+    const { names, catalogue, delays } = this.#options;
+    const { body, properties } = encodeMessage(message, lane, counts);
+    const address = topic.mapping
+      ? mappedAddress(names, topic, topic.mapping, groupsIn(catalogue.seen, topic.name), message)
+      : { exchange: names.exchange(topic, lane), routingKey: message.routingKey ?? '' };
+    const encoded = { body, properties: topic.mapping ? asJson(properties) : properties };
+    await delays.send(encoded, { restMs: delayMs, destination: { ...address, topic: topic.name, groups } });
     return stored;
   }
 
@@ -141,7 +153,7 @@ export class Sending {
     const { names, time } = this.#options;
     const burial = { topic: topic.name, group, death, expireAfterMs, buriedAt: time.now() };
     const letter = encodeLetter(encodeMessage(message, lane, counts), burial);
-    return this.#toQueue(topic, group, names.dead(topic.name, group), letter);
+    return this.#toQueue(topic, group, names.dead(topic, group), letter);
   }
 
   async #toQueue(topic: TopicShape, group: string, queue: string, message: EncodedMessage): Promise<SendResult> {
@@ -171,9 +183,16 @@ export class Sending {
   }
 }
 
-function acceptingIn(content: CatalogueContent, { topic, routingKey }: StoredMessage): readonly string[] {
+function acceptingIn(content: CatalogueContent, message: StoredMessage): readonly string[] {
+  const { topic, routingKey } = message;
+  const mapping = shapeIn(content, topic)?.mapping ?? null;
+  const accepts = (group: string, patterns: readonly string[]): boolean => {
+    const mapped = mapping === null ? null : mappingOfGroup(mapping, group);
+    if (mapping === null || mapped === null) return patterns.some((pattern) => matches(pattern, routingKey));
+    return reaches(mapping, mapped, patterns, message);
+  };
   return Object.entries(groupsIn(content, topic))
-    .filter(([, { patterns }]) => patterns.some((pattern) => matches(pattern, routingKey)))
+    .filter(([group, { patterns }]) => accepts(group, patterns))
     .map(([group]) => group);
 }
 

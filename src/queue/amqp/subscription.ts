@@ -11,6 +11,7 @@ import {
   sleep,
 } from '../driver.js';
 import type { Delivery } from './connection/index.js';
+import { consumerTag } from './consumer-tag.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
 import { decodeCounts, decodeMessage, redeliveriesOf } from './message-coding.js';
 import type { Settling } from './settling.js';
@@ -57,8 +58,7 @@ export class AmqpSubscription implements DriverSubscription {
           source: { queue, topic, group },
           ordered,
           prefetch: Math.max(1, Math.ceil(prefetch / queues.length)),
-          // What the broker's tools show of who consumes what.
-          consumer: `${consumer} ${topic}/${group}${ordered ? ` ${lane}` : ''}`.slice(0, 80),
+          consumer: consumerTag(consumer, ordered ? lane : null),
           onReady: () => this.#wake.abort(),
           onLost,
           isAwaited: () => this.#isAwaited,

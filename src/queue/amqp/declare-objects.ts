@@ -1,0 +1,102 @@
+import type { Channel } from 'amqplib';
+import { type Logger, Refusal } from '../driver.js';
+import { type Link, replyCodeOf } from './connection/index.js';
+import { describeSpec, type ObjectSpec } from './object-spec.js';
+import { demandMatch } from './queue-mismatch.js';
+
+const accessRefused = 403;
+const notFound = 404;
+const resourceLocked = 405;
+
+/**
+ * Declares objects in their order. Safe to do from many processes at once and again. Where the broker refuses (403), the
+ * object is looked for instead: somebody else manages the broker. Rejects with a refusal: `topology-mismatch` where it
+ * exists with other arguments, `denied` where it is missing and may not be declared, `not-found` for a passive one.
+ */
+export async function declareObjects(
+  link: Link,
+  what: string,
+  specs: readonly ObjectSpec[],
+  logger: Logger,
+): Promise<void> {
+  const unsaid: string[] = [];
+  for (let left = specs; left.length > 0; ) {
+    let done = 0;
+    try {
+      await link.withChannel(`declare ${what}`, async (channel) => {
+        for (const spec of left) {
+          await declare(channel, spec);
+          done += 1;
+        }
+      });
+      break;
+    } catch (error) {
+      const failed = left[done];
+      if (failed === undefined) throw error;
+      if (replyCodeOf(error) === notFound && failed.kind !== 'binding' && failed.passive) throw missing(failed);
+      if (replyCodeOf(error) !== accessRefused) throw demandMatch(error);
+      await lookInstead(link, failed);
+      unsaid.push(describeSpec(failed));
+      left = left.slice(done + 1);
+    }
+  }
+  if (unsaid.length === 0) return;
+  logger.warn(
+    { notDeclared: unsaid },
+    `this user may not declare ${what}; queues and exchanges were looked for instead and are there, bindings cannot be looked for`,
+  );
+}
+
+async function declare(channel: Channel, spec: ObjectSpec): Promise<void> {
+  if (spec.kind === 'binding') {
+    const { queue, exchange, routingKey, arguments: args, undo } = spec;
+    await (undo
+      ? channel.unbindQueue(queue, exchange, routingKey, args)
+      : channel.bindQueue(queue, exchange, routingKey, args));
+  } else if (spec.passive) {
+    await look(channel, spec);
+  } else if (spec.kind === 'exchange') {
+    const { name, type, durable, autoDelete, internal, arguments: args } = spec;
+    await channel.assertExchange(name, type, { durable, autoDelete, internal, arguments: args });
+  } else {
+    const { name, durable, exclusive, autoDelete, arguments: args } = spec;
+    await channel.assertQueue(name, { durable, exclusive, autoDelete, arguments: args });
+  }
+}
+
+type Named = Exclude<ObjectSpec, { readonly kind: 'binding' }>;
+
+async function look(channel: Channel, { kind, name }: Named): Promise<void> {
+  if (kind === 'queue') await channel.checkQueue(name);
+  else await channel.checkExchange(name);
+}
+
+async function lookInstead(link: Link, spec: ObjectSpec): Promise<void> {
+  if (spec.kind === 'binding') return;
+  if (await isThere(link, spec)) return;
+  throw new Refusal(
+    'denied',
+    `there is no ${describeSpec(spec)}, and this user may not declare it`,
+    'give the user the right to configure it, or have it declared by somebody who may',
+  );
+}
+
+/** Whether it exists; an exclusive queue of somebody else does. */
+export async function isThere(link: Link, spec: Named): Promise<boolean> {
+  try {
+    await link.withChannel(`look for ${describeSpec(spec)}`, (channel) => look(channel, spec));
+    return true;
+  } catch (error) {
+    if (replyCodeOf(error) === resourceLocked) return true;
+    if (replyCodeOf(error) !== notFound) throw error;
+    return false;
+  }
+}
+
+function missing(spec: Named): Refusal {
+  return new Refusal(
+    'not-found',
+    `there is no ${describeSpec(spec)}, which is mapped as passive`,
+    'have it declared by whoever owns it, or map it without passive',
+  );
+}

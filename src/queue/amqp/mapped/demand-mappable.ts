@@ -1,0 +1,64 @@
+import { Refusal, type TopicTopology } from '../../driver.js';
+import { isAll } from './mapped-bindings.js';
+import type { Mapping, QueueMapping } from './mapped-topic.js';
+import { mappingOfGroup } from './mapping-of-group.js';
+
+/** Throws a refusal for what a topic asks for and the objects that it is mapped onto cannot do. */
+export function demandMappable(topic: TopicTopology, mapping: Mapping): void {
+  const object = `topic "${topic.name}"`;
+  if (topic.ordering === 'key') {
+    throw new Refusal(
+      'unsupported',
+      `${object} is ordered by key and mapped onto queues that have no lanes`,
+      "declare it with ordering: 'none', or do not map it",
+    );
+  }
+  if (mapping.exchange === null && topic.groups.length > 1) {
+    throw new Refusal(
+      'unsupported',
+      `${object} has ${topic.groups.length} groups and is published to one queue directly`,
+      'map it onto an exchange, or leave it one group',
+    );
+  }
+  const queues = new Set<string>();
+  for (const { name, patterns } of topic.groups) {
+    const group = mappingOfGroup(mapping, name);
+    const what = `group "${name}" of ${object}`;
+    if (group === null) {
+      throw new Refusal('invalid', `${what} is mapped onto no queue`, 'name its queue in the mapping, or one for "*"');
+    }
+    if (queues.has(group.queue)) {
+      throw new Refusal(
+        'unsupported',
+        `${what} is mapped onto queue "${group.queue}", which another group has`,
+        'give each group a queue of its own: they would take messages from each other',
+      );
+    }
+    queues.add(group.queue);
+    demandSelectable(what, mapping, group, patterns);
+  }
+}
+
+function demandSelectable(what: string, { exchange }: Mapping, group: QueueMapping, patterns: readonly string[]): void {
+  if (exchange === null || group.bindings !== null || group.passive) {
+    if (isAll(patterns)) return;
+    const whose = group.bindings === null ? 'is bound by somebody else, or not at all,' : 'has bindings in its mapping';
+    throw new Refusal('invalid', `${what} ${whose} and has patterns as well`, 'leave the patterns out');
+  }
+  const { name, type } = exchange;
+  if (type === 'topic') return;
+  if (type === 'fanout' && isAll(patterns)) return;
+  if (type === 'direct' && (isAll(patterns) || !patterns.some(hasWildcard))) return;
+  if (type === 'fanout' || type === 'direct') {
+    throw new Refusal(
+      'unsupported',
+      `${what} has patterns by which the ${type} exchange "${name}" cannot select`,
+      type === 'fanout' ? 'leave them out' : 'use literal ones, or a topic exchange',
+    );
+  }
+  throw new Refusal('invalid', `${what} has no bindings to the ${type} exchange "${name}"`, 'give them in its mapping');
+}
+
+function hasWildcard(pattern: string): boolean {
+  return pattern.split('.').some((word) => word === '*' || word === '#');
+}
