@@ -37,7 +37,7 @@ async function declareAsSolstice({ channel }: PlainProgram): Promise<void> {
 
 function jobRequest(id: string = randomUUID()) {
   return {
-    schema_version: 'jobrequest.v1',
+    schema_version: 'jobrequest.v1' as const,
     request_id: id,
     source: 'forgejo',
     repo_url: 'https://git.example.org/tern/compass.git',

@@ -163,4 +163,3 @@ export const mappedTopicSchema = strict({
 /** A mapping with its defaults filled in, as the catalogue keeps it. */
 export type Mapping = Readonly<z.output<typeof mappedTopicSchema>>;
 export type QueueMapping = Mapping['groups'][string];
-export type ExchangeMapping = NonNullable<Mapping['exchange']>;
