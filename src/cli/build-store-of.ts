@@ -3,7 +3,7 @@ import { QueueError } from '../queue/index.js';
 import type { Config } from './config/config.js';
 import { isAmqpUrl } from './config/foreign-names.js';
 import { defaultStoreUrl, settings } from './config/settings.js';
-import { isMysqlUrl } from './schemas.js';
+import { isMysqlUrl, isSqliteUrl } from './schemas.js';
 
 /** Where builds are kept: where it was said, else in the queue's own database; a broker keeps no records, so there in a file. */
 export function storeUrlOf(config: Config): string {
@@ -18,7 +18,10 @@ export async function buildStoreOf(url: string): Promise<BuildStore> {
     const { mysqlBuildStore } = await import('../orchestrator/mysql/index.js');
     return mysqlBuildStore({ url });
   }
-  if (/^sqlite:/i.test(url)) return memoryBuildStore();
+  if (isSqliteUrl(url)) {
+    const { sqliteBuildStore } = await import('../orchestrator/sqlite/index.js');
+    return sqliteBuildStore({ url });
+  }
   // Not the URL itself: it may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? null;
   const what = scheme === null ? 'the URL has no scheme' : `builds cannot be kept in "${scheme}"`;

@@ -1,20 +1,10 @@
 import { QueueError } from '../queue/index.js';
-import type { SchemaStatus } from '../sql/schema-status.js';
-
-/** The tables that a backend keeps for the queue and for the builds, each a list of migrations. */
-export interface Schemas {
-  /** Name of the driver. */
-  readonly backend: string;
-  /** How each list stands, without changing anything. Rejects with `QueueError`. */
-  statuses(): Promise<readonly SchemaStatus[]>;
-  /** Brings each list up to date, one after the other, and answers by list's name which steps ran. Rejects with `QueueError`. */
-  migrate(): Promise<ReadonlyMap<string, readonly string[]>>;
-  close(): Promise<void>;
-}
+import type { Schemas } from './schemas-on.js';
 
 /** The schemas behind a URL; nothing is connected yet. Rejects with `unsupported` where a backend has none. */
 export async function schemasOf(url: string): Promise<Schemas> {
   if (isMysqlUrl(url)) return (await optional(import('./mysql-schemas.js'))).mysqlSchemas(url);
+  if (isSqliteUrl(url)) return (await import('./sqlite-schemas.js')).sqliteSchemas(url);
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   // Not the URL itself: it may hold a password.
   if (scheme === null) {
@@ -23,13 +13,17 @@ export async function schemasOf(url: string): Promise<Schemas> {
     });
   }
   throw new QueueError(
-    `cannot migrate: a backend of "${scheme}" has no tables to migrate; leave this step out, or name a mysql: or mariadb: database`,
+    `cannot migrate: a backend of "${scheme}" has no tables to migrate; leave this step out, or name a mysql:, mariadb: or sqlite: database`,
     { code: 'unsupported' },
   );
 }
 
 export function isMysqlUrl(url: string): boolean {
   return /^(?:mysql|mariadb):/i.test(url);
+}
+
+export function isSqliteUrl(url: string): boolean {
+  return /^sqlite:/i.test(url);
 }
 
 /** Loaded when it is used: mysql2 need not be installed for other backends. */

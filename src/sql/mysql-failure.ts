@@ -1,32 +1,13 @@
-import { QueueError, type QueueErrorCode, Refusal } from '../queue/driver.js';
+import type { QueueError } from '../queue/driver.js';
 import { classifyMysql } from './mysql-errors.js';
+import { sqlFailure, type Telling } from './sql-failure.js';
 
-/**
- * What a program sees of an error of the database where no queue is in between: `cannot load build "…" on mysql: the database
- * cannot be reached; …`. The raw error stays in `cause`, as its text may hold a statement's values.
- */
+/** See `sqlFailure`. */
 export function mysqlFailure(operation: string, error: unknown): QueueError {
-  if (error instanceof QueueError) return error;
-  if (error instanceof Refusal) {
-    return new QueueError(`cannot ${operation} on mysql: ${error.message}; ${error.remedy}`, {
-      code: error.code,
-      retryable: error.code === 'unavailable',
-      backend: 'mysql',
-      cause: error.cause,
-    });
-  }
-  const { code, retryable, outcomeUnknown } = classifyMysql(error);
-  const doubt = outcomeUnknown ? ' (it may have taken effect all the same)' : '';
-  return new QueueError(`cannot ${operation} on mysql: ${words[code] ?? words.internal}${doubt}`, {
-    code,
-    retryable,
-    outcomeUnknown,
-    backend: 'mysql',
-    cause: error,
-  });
+  return sqlFailure({ backend: 'mysql', classify: classifyMysql, words }, operation, error);
 }
 
-const words: Partial<Record<QueueErrorCode, string>> & { readonly internal: string } = {
+const words: Telling['words'] = {
   denied: 'the database denies it; give the user the right to do this',
   auth: 'the database refuses the credentials; check user name and password',
   'not-found': 'the database or a table does not exist; check the name, and run "signalbox migrate --queue URL"',

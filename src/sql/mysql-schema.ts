@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  type DatabaseConnection,
-  type Dialect,
-  Kysely,
-  MysqlAdapter,
-  MysqlIntrospector,
-  MysqlQueryCompiler,
-  sql,
-} from 'kysely';
+import { Kysely, MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler, sql } from 'kysely';
+import { driverOver } from './driver-over.js';
 import type { SchemaBackend } from './schema-backend.js';
 
 /**
@@ -65,19 +58,4 @@ async function lockName(session: Kysely<unknown>, name: string): Promise<string>
 class AdapterWithoutLock extends MysqlAdapter {
   override async acquireMigrationLock(): Promise<void> {}
   override async releaseMigrationLock(): Promise<void> {}
-}
-
-function driverOver(connection: DatabaseConnection): ReturnType<Dialect['createDriver']> {
-  const noTransaction = async (): Promise<never> => {
-    throw new Error('a migration step opens no transaction: DDL would commit it');
-  };
-  return {
-    init: async () => {},
-    acquireConnection: async () => connection,
-    releaseConnection: async () => {},
-    beginTransaction: noTransaction,
-    commitTransaction: noTransaction,
-    rollbackTransaction: noTransaction,
-    destroy: async () => {},
-  };
 }

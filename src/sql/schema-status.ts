@@ -29,7 +29,7 @@ export async function schemaStatus(
 ): Promise<SchemaStatus> {
   const plain = db.withoutPlugins();
   const table = migrationTable(list);
-  if (!(await backend.hasTable(plain, table))) return compared(list, []);
+  if (!(await backend.hasTable(plain, table))) return nothingApplied(list);
   const { rows } = await sql<{
     name: string;
     timestamp: string;
@@ -38,6 +38,11 @@ export async function schemaStatus(
     list,
     rows.map(({ name, timestamp }) => ({ name, appliedAt: timestamp })),
   );
+}
+
+/** Of a database that has nothing of the list. */
+export function nothingApplied(list: MigrationList): SchemaStatus {
+  return compared(list, []);
 }
 
 function compared({ name, tablePrefix, steps }: MigrationList, rows: readonly AppliedMigration[]): SchemaStatus {

@@ -1,6 +1,5 @@
 import type { Kysely, RawBuilder } from 'kysely';
 import { Refusal } from '../../queue/driver.js';
-import { QueueError } from '../../queue/index.js';
 import { defaultTablePrefix, tablePrefixFault } from '../../sql/migration.js';
 import { type MysqlSource, mysqlDatabase } from '../../sql/mysql-database.js';
 import { classifyMysql } from '../../sql/mysql-errors.js';
@@ -9,8 +8,9 @@ import { mysqlSchema } from '../../sql/mysql-schema.js';
 import { readMysqlTablesUrl } from '../../sql/mysql-url.js';
 import { requireSchema } from '../../sql/require-schema.js';
 import type { Build } from '../build.js';
-import { type BuildStore, maxPageSize } from '../build-store.js';
-import { cursorOf, placeOf } from './build-place.js';
+import type { BuildStore } from '../build-store.js';
+import { buildStoreOn } from '../sql/build-store-on.js';
+import type { BuildTable } from '../sql/build-table.js';
 import { buildMigrationList } from './migrations.js';
 import { type BuildRow, buildStatements } from './statements.js';
 
@@ -40,7 +40,7 @@ export async function mysqlBuildStore(options: MysqlBuildStoreOptions): Promise<
     const { tablePrefix, createTables } = settingsOf(options);
     await checkSchema(options, tablePrefix, createTables);
     const { db, close } = await mysqlDatabase(options, { statementTimeoutMs });
-    return storeOn(db, tablePrefix, close);
+    return buildStoreOn(tableOn(db, tablePrefix, close), mysqlFailure);
   } catch (error) {
     throw mysqlFailure('open a build store', error);
   }
@@ -69,72 +69,37 @@ async function checkSchema(source: MysqlSource, tablePrefix: string, create: boo
   }
 }
 
-function storeOn(db: Kysely<unknown>, tablePrefix: string, release: () => Promise<void>): BuildStore {
+function tableOn(db: Kysely<unknown>, tablePrefix: string, close: () => Promise<void>): BuildTable {
   const statements = buildStatements(tablePrefix);
-  let closing: Promise<void> | null = null;
-
-  const attempt = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
-    if (closing !== null) {
-      throw new QueueError(`cannot ${operation}: the build store is closed; open a new one`, { code: 'closed' });
-    }
-    try {
-      return await work();
-    } catch (error) {
-      throw mysqlFailure(operation, error);
-    }
-  };
   const first = async (statement: RawBuilder<BuildRow>): Promise<Build | null> => {
     const { rows } = await statement.execute(db);
     return rows[0] === undefined ? null : buildOf(rows[0]);
   };
-
   return {
-    createIfAbsent: (build) =>
-      attempt(`create build "${build.requestId}"`, async () => {
-        const standing = await insertUnlessThere(build);
-        return standing === null
-          ? { created: true, build: structuredClone(build) }
-          : { created: false, build: standing };
-      }),
-    load: (requestId) => attempt(`load build "${requestId}"`, () => first(statements.load(requestId))),
-    loadByBuildId: ({ id }) => attempt(`load build "${id}"`, () => first(statements.loadByBuildId(id))),
-    compareAndSet: (build) =>
-      attempt(`store build "${build.requestId}"`, async () => {
-        const { numAffectedRows = 0n } = await statements.replace(build).execute(db);
-        return numAffectedRows === 1n;
-      }),
-    list: ({ cursor, limit, ...filter }) =>
-      attempt('list builds', async () => {
-        const after = cursor === null ? null : placeOf(cursor);
-        if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
-          throw misuse(`the limit ${limit} is no whole number from 1 to ${maxPageSize}; correct it`);
-        }
-        if (cursor !== null && after === null) throw misuse('the cursor is of no page; pass "next" of the page before');
-        // One more than asked for tells whether there is a next page.
-        const { rows } = await statements.list({ ...filter, limit: limit + 1 }, after).execute(db);
-        const builds = rows.slice(0, limit).map(buildOf);
-        const last = builds.at(-1);
-        return { builds, next: rows.length > limit && last !== undefined ? cursorOf(last) : null };
-      }),
-    close() {
-      closing ??= release();
-      return closing;
+    async insertUnlessThere(build) {
+      try {
+        await statements.insert(build).execute(db);
+        return null;
+      } catch (error) {
+        // Not INSERT IGNORE: that takes a row which does not fit its columns, too, and cuts it.
+        if (!isDuplicate(error)) throw error;
+        const standing = await first(statements.load(build.requestId));
+        if (standing === null) throw error;
+        return standing;
+      }
     },
+    load: (requestId) => first(statements.load(requestId)),
+    loadByBuildId: (id) => first(statements.loadByBuildId(id)),
+    async replace(build) {
+      const { numAffectedRows = 0n } = await statements.replace(build).execute(db);
+      return numAffectedRows === 1n;
+    },
+    async list(query, after) {
+      const { rows } = await statements.list(query, after).execute(db);
+      return rows.map(buildOf);
+    },
+    close,
   };
-
-  /** The record that was there; null when this call stored its own. */
-  async function insertUnlessThere(build: Build): Promise<Build | null> {
-    try {
-      await statements.insert(build).execute(db);
-      return null;
-    } catch (error) {
-      // Not INSERT IGNORE: that takes a row which does not fit its columns, too, and cuts it.
-      if (!isDuplicate(error)) throw error;
-      const standing = await first(statements.load(build.requestId));
-      if (standing === null) throw error;
-      return standing;
-    }
-  }
 }
 
 const duplicateEntry = 1062;
@@ -145,8 +110,4 @@ function isDuplicate(error: unknown): boolean {
 
 function buildOf({ document }: BuildRow): Build {
   return JSON.parse(Buffer.from(document).toString('utf8')) as Build;
-}
-
-function misuse(what: string): QueueError {
-  return new QueueError(`cannot list builds: ${what}`, { code: 'invalid' });
 }

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Build } from '../build.js';
 import type { BuildQuery } from '../build-store.js';
-import type { BuildPlace } from './build-place.js';
+import type { BuildPlace } from '../sql/build-place.js';
 
 /** A build as a row. `document` is the whole record; the other columns are what statements look at. */
 export interface BuildRow {

@@ -1,9 +1,9 @@
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { DriverAdmin, LetterBox, TopicTopology } from '../driver.js';
 import type { Catalogue, KnownTopic } from './catalogue.js';
 import type { Client } from './client.js';
 import { addGroup, removeGroup } from './declaring.js';
 import { depthOf } from './depth.js';
-import type { DatabaseFile } from './file.js';
 import {
   anyOverdue,
   boxNumber,
@@ -13,8 +13,8 @@ import {
   purgeLetters,
   redriveLetters,
 } from './letters.js';
+import type { QueueFile } from './queue-file.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /** Letters moved, or rows deleted, in one transaction: some milliseconds in which the event loop stands still. */
 const batchSize = 500;
@@ -22,10 +22,10 @@ const batchSize = 500;
 export function adminOf(client: Client): DriverAdmin {
   const { now } = client;
   const overdueLost = async (): Promise<void> => {
-    if (client.file.all(anyOverdue, [now()]).length > 0) await client.file.write(() => loseOverdue(now()));
+    if ((await client.file.all(anyOverdue, [now()])).length > 0) await client.file.write(() => loseOverdue(now()));
   };
   return {
-    topics: () => client.run(() => client.file.catalogue.topics.map(toldTopic)),
+    topics: () => client.run(async () => (await client.file.catalogue()).topics.map(toldTopic)),
     addGroup: (topic, group) => client.run(() => client.file.write((there) => addGroup(there, topic, group, now()))),
     removeGroup: (topic, group) =>
       client.run(async () => {
@@ -59,7 +59,7 @@ async function inBatches(
   ids: readonly string[] | 'all',
   act: (numbers: readonly number[], there: Catalogue) => Steps<number>,
 ): Promise<number> {
-  const numbers = file.read((there) => chooseLetters(boxNumber(box, there), ids, now()));
+  const numbers = await file.read((there) => chooseLetters(boxNumber(box, there), ids, now()));
   let done = 0;
   for (let from = 0; from < numbers.length; from += batchSize) {
     const some = numbers.slice(from, from + batchSize);
@@ -69,11 +69,11 @@ async function inBatches(
 }
 
 /** What a removed group leaves behind, but for what is delayed. */
-async function clear(file: DatabaseFile, groupId: number): Promise<void> {
+async function clear(file: QueueFile, groupId: number): Promise<void> {
   for (const from of [
-    `signalbox_message where row_id in (
-      select row_id from signalbox_message where group_id = ? and state <> ${state.delayed} limit ${batchSize})`,
-    `signalbox_letter where letter_id in (select letter_id from signalbox_letter where box = ? limit ${batchSize})`,
+    `{messages} where row_id in (
+      select row_id from {messages} where group_id = ? and state <> ${state.delayed} limit ${batchSize})`,
+    `{letters} where letter_id in (select letter_id from {letters} where box = ? limit ${batchSize})`,
   ]) {
     while ((await file.write(() => ask(`delete from ${from} returning 1`, groupId))).length === batchSize);
   }

@@ -1,6 +1,6 @@
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { type GroupTopology, matches, noGroup, noTopic, type TopicTopology } from '../driver.js';
-import type { Row } from './database.js';
-import { ask, type Steps } from './steps.js';
 
 export interface KnownGroup extends GroupTopology {
   readonly groupId: number;
@@ -49,9 +49,9 @@ export function accepts(group: GroupTopology, routingKey: string | null): boolea
   return group.patterns.some((pattern) => matches(pattern, routingKey));
 }
 
-const versionSql = 'select catalogue_version from signalbox_state';
-const topicsSql = 'select * from signalbox_topic order by name';
-const groupsSql = 'select * from signalbox_group where removed = 0 order by name';
+const versionSql = 'select catalogue_version from {state}';
+const topicsSql = 'select * from {topics} order by name';
+const groupsSql = 'select * from {groups} where removed = 0 order by name';
 
 /** `known`, if it is still true, or what is true now. Within a transaction, so that it stays true. */
 export function* readCatalogue(known: Catalogue | null): Steps<Catalogue> {
@@ -66,7 +66,7 @@ export function* readCatalogue(known: Catalogue | null): Steps<Catalogue> {
   );
 }
 
-function topicOf(row: Row, groups: readonly Row[]): KnownTopic {
+function topicOf(row: SqliteRow, groups: readonly SqliteRow[]): KnownTopic {
   const topicId = Number(row.topic_id);
   return {
     topicId,

@@ -1,8 +1,8 @@
-import type { Row } from './database.js';
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { nextToken } from './places.js';
 import { promote } from './promoting.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 export interface Claim {
   readonly groupId: number;
@@ -16,27 +16,27 @@ export interface Claim {
 const sight = 256;
 
 /** A look without the write lock: whether a claim could find anything, so that an idle reader writes nothing. */
-export const anythingDue = `select 1 as due where exists (select 1 from signalbox_message where group_id = ?1 and state = 0)
-  or exists (select 1 from signalbox_message where group_id = ?1 and state = 1 and due_at <= ?2)
-  or exists (select 1 from signalbox_message where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`;
+export const anythingDue = `select 1 as due where exists (select 1 from {messages} where group_id = ?1 and state = 0)
+  or exists (select 1 from {messages} where group_id = ?1 and state = 1 and due_at <= ?2)
+  or exists (select 1 from {messages} where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`;
 
 /** When the next delay or lease of a group ends; null in both: nothing is waited for. */
 export const nextAlarm = `select
-  (select min(due_at) from signalbox_message where group_id = ?1 and state = 1) as due_at,
-  (select min(lease_ends_at) from signalbox_message where group_id = ?1 and state = 2) as lease_ends_at`;
+  (select min(due_at) from {messages} where group_id = ?1 and state = 1) as due_at,
+  (select min(lease_ends_at) from {messages} where group_id = ?1 and state = 2) as lease_ends_at`;
 
 /** Hands out up to `max` of what is due, in the order of places; the rows as they are from now on, `hand_outs` counting this one. */
-export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now: number): Steps<readonly Row[]> {
+export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now: number): Steps<readonly SqliteRow[]> {
   yield* endLeases(groupId, now);
   yield* promote(groupId, now);
   const chosen = ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max);
   if (chosen.length === 0) return [];
   const token = yield* nextToken();
-  const claimed: Row[] = [];
+  const claimed: SqliteRow[] = [];
   for (const rowId of chosen) {
     claimed.push(
       ...(yield* ask(
-        `update signalbox_message set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
+        `update {messages} set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
           where row_id = ? returning *`,
         ...[token, holderId, now + leaseMs, rowId],
       )),
@@ -48,7 +48,7 @@ export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now:
 /** Whose lease has ended is where it was, counted: nobody has to have noticed. */
 function* endLeases(groupId: number, now: number): Steps<void> {
   yield* ask(
-    `update signalbox_message set state = ${state.ready}, claim_token = null
+    `update {messages} set state = ${state.ready}, claim_token = null
       where group_id = ? and state = ${state.inHand} and lease_ends_at <= ?`,
     ...[groupId, now],
   );
@@ -56,7 +56,7 @@ function* endLeases(groupId: number, now: number): Steps<void> {
 
 function* firstOfLine(groupId: number, max: number): Steps<readonly number[]> {
   const rows = yield* ask(
-    `select row_id from signalbox_message where group_id = ? and state = ${state.ready} order by place limit ?`,
+    `select row_id from {messages} where group_id = ? and state = ${state.ready} order by place limit ?`,
     ...[groupId, max],
   );
   return rows.map((row) => Number(row.row_id));
@@ -68,7 +68,7 @@ function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
   const taken = new Set<string>();
   for (let after = -1; chosen.length < max; ) {
     const rows = yield* ask(
-      `select row_id, place, key from signalbox_message
+      `select row_id, place, key from {messages}
         where group_id = ? and state = ${state.ready} and place > ? order by place limit ${sight}`,
       ...[groupId, after],
     );
@@ -89,12 +89,12 @@ function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
 
 function* isInHand(groupId: number, key: string): Steps<boolean> {
   const rows = yield* ask(
-    `select 1 from signalbox_message where group_id = ? and key = ? and state = ${state.inHand} limit 1`,
+    `select 1 from {messages} where group_id = ? and key = ? and state = ${state.inHand} limit 1`,
     ...[groupId, key],
   );
   return rows.length > 0;
 }
 
 function* putBehind(rowId: number): Steps<void> {
-  yield* ask(`update signalbox_message set state = ${state.behind} where row_id = ?`, rowId);
+  yield* ask(`update {messages} set state = ${state.behind} where row_id = ?`, rowId);
 }

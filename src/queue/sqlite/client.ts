@@ -1,10 +1,10 @@
 import { type Clock, Refusal } from '../driver.js';
-import type { DatabaseFile } from './file.js';
+import type { QueueFile } from './queue-file.js';
 
 /** One driver's view of a file, as its subscriptions share it: where all their calls pass. */
 export class Client {
   #state: 'not open' | 'open' | 'closed' | 'killed' = 'not open';
-  #file: DatabaseFile | null = null;
+  #file: QueueFile | null = null;
   #holderId = 0;
 
   constructor(
@@ -22,9 +22,9 @@ export class Client {
   }
 
   /** Throws a `closed` refusal. */
-  get file(): DatabaseFile {
+  get file(): QueueFile {
     this.check();
-    return this.#file as DatabaseFile;
+    return this.#file as QueueFile;
   }
 
   get holderId(): number {
@@ -32,7 +32,7 @@ export class Client {
   }
 
   /** A driver object is opened once: throws an `invalid` refusal. */
-  async open(attach: () => Promise<{ readonly file: DatabaseFile; readonly holderId: number }>): Promise<void> {
+  async open(attach: () => Promise<{ readonly file: QueueFile; readonly holderId: number }>): Promise<void> {
     if (this.#state !== 'not open' || this.#file !== null) {
       throw new Refusal('invalid', 'this sqlite driver was opened before', 'make a new driver to open the file again');
     }

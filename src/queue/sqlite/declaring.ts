@@ -1,3 +1,4 @@
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import {
   type DeclareOptions,
   type DeclareReport,
@@ -9,7 +10,6 @@ import {
 import type { Catalogue } from './catalogue.js';
 import { loseOverdue } from './letters.js';
 import { nextPlaces } from './places.js';
-import { ask, type Steps } from './steps.js';
 
 /** Writes what is missing, and what may be changed; refuses before anything is written. Answers what was done. */
 export function* declare(
@@ -26,14 +26,14 @@ export function* declare(
     const advice = [topic.maxRedeliveries, JSON.stringify(topic.expectedDelaysMs)] as const;
     if (known === undefined) {
       yield* ask(
-        `insert or ignore into signalbox_topic (name, ordering, lanes, max_redeliveries, expected_delays_ms)
+        `insert or ignore into {topics} (name, ordering, lanes, max_redeliveries, expected_delays_ms)
           values (?, ?, ?, ?, ?)`,
         ...[topic.name, topic.ordering, topic.lanes, ...advice],
       );
       written = true;
     } else if (known.maxRedeliveries !== advice[0] || JSON.stringify(known.expectedDelaysMs) !== advice[1]) {
       yield* ask(
-        'update signalbox_topic set max_redeliveries = ?, expected_delays_ms = ? where topic_id = ?',
+        'update {topics} set max_redeliveries = ?, expected_delays_ms = ? where topic_id = ?',
         ...[...advice, known.topicId],
       );
       written = true;
@@ -55,7 +55,7 @@ export function* addGroup(there: Catalogue, topic: string, group: GroupTopology,
 export function* removeGroup(there: Catalogue, topic: string, name: string): Steps<number | null> {
   const group = there.topic(topic).groups.find((one) => one.name === name);
   if (group === undefined) return null;
-  yield* ask('update signalbox_group set removed = 1 where group_id = ?', group.groupId);
+  yield* ask('update {groups} set removed = 1 where group_id = ?', group.groupId);
   yield* newVersion();
   return group.groupId;
 }
@@ -71,15 +71,15 @@ function* declareGroup(
   if (before !== undefined) {
     if (JSON.stringify([...new Set(before.patterns)].sort()) === patterns) return false;
     yield* ask(
-      `update signalbox_group set patterns = ?
-        where name = ? and removed = 0 and topic_id = (select topic_id from signalbox_topic where name = ?)`,
+      `update {groups} set patterns = ?
+        where name = ? and removed = 0 and topic_id = (select topic_id from {topics} where name = ?)`,
       ...[patterns, group.name, topic.name],
     );
     return true;
   }
   yield* ask(
-    `insert or ignore into signalbox_group (topic_id, name, patterns)
-      select topic_id, ?, ? from signalbox_topic where name = ?`,
+    `insert or ignore into {groups} (topic_id, name, patterns)
+      select topic_id, ?, ? from {topics} where name = ?`,
     ...[group.name, patterns, topic.name],
   );
   yield* adopt(topic.name, group.name, now);
@@ -89,16 +89,16 @@ function* declareGroup(
 /** What was delayed when a group of this name was removed, and is not due yet, belongs to the new one. */
 function* adopt(topic: string, name: string, now: number): Steps<void> {
   yield* loseOverdue(now);
-  const delayed = `from signalbox_message where state = 1 and group_id in (
-    select group_id from signalbox_group where removed = 1 and name = ?
-      and topic_id = (select topic_id from signalbox_topic where name = ?))`;
+  const delayed = `from {messages} where state = 1 and group_id in (
+    select group_id from {groups} where removed = 1 and name = ?
+      and topic_id = (select topic_id from {topics} where name = ?))`;
   const [count] = yield* ask(`select count(*) as n ${delayed}`, name, topic);
   if (count === undefined || count.n === 0) return;
   const first = yield* nextPlaces(Number(count.n));
   yield* ask(
-    `update signalbox_message set
-        group_id = (select group_id from signalbox_group where removed = 0 and name = ?
-          and topic_id = (select topic_id from signalbox_topic where name = ?)),
+    `update {messages} set
+        group_id = (select group_id from {groups} where removed = 0 and name = ?
+          and topic_id = (select topic_id from {topics} where name = ?)),
         place = ?
       where row_id in (select row_id ${delayed})`,
     ...[name, topic, first, name, topic],
@@ -106,5 +106,5 @@ function* adopt(topic: string, name: string, now: number): Steps<void> {
 }
 
 function* newVersion(): Steps<void> {
-  yield* ask('update signalbox_state set catalogue_version = catalogue_version + 1');
+  yield* ask('update {state} set catalogue_version = catalogue_version + 1');
 }

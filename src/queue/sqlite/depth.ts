@@ -1,17 +1,17 @@
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { Depth } from '../driver.js';
 import { countLetters } from './letters.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /** Counts by index. What fell due, or whose lease ended, since somebody claimed last is ready. */
 export function* depthOf(groupId: number, now: number): Steps<Depth> {
   const [counts] = yield* ask(
     `select
-      (select count(*) from signalbox_message where group_id = ?1 and state in (${state.ready}, ${state.behind})) as ready,
-      (select count(*) from signalbox_message where group_id = ?1 and state = 1) as delayed,
-      (select count(*) from signalbox_message where group_id = ?1 and state = 1 and due_at <= ?2) as due,
-      (select count(*) from signalbox_message where group_id = ?1 and state = 2) as in_hand,
-      (select count(*) from signalbox_message where group_id = ?1 and state = 2 and lease_ends_at <= ?2) as ended`,
+      (select count(*) from {messages} where group_id = ?1 and state in (${state.ready}, ${state.behind})) as ready,
+      (select count(*) from {messages} where group_id = ?1 and state = 1) as delayed,
+      (select count(*) from {messages} where group_id = ?1 and state = 1 and due_at <= ?2) as due,
+      (select count(*) from {messages} where group_id = ?1 and state = 2) as in_hand,
+      (select count(*) from {messages} where group_id = ?1 and state = 2 and lease_ends_at <= ?2) as ended`,
     ...[groupId, now],
   );
   const count = (name: string): number => Number(counts?.[name]);
@@ -27,13 +27,13 @@ export function* depthOf(groupId: number, now: number): Steps<Depth> {
 
 /** Places are given in the order of becoming due: the first of each state is its oldest. */
 function* oldestDueAt(groupId: number, now: number): Steps<number | null> {
-  const first = `select due_at from (select due_at from signalbox_message where group_id = ?1 and state`;
+  const first = `select due_at from (select due_at from {messages} where group_id = ?1 and state`;
   const [row] = yield* ask(
     `select min(due_at) as due_at from (
       ${first} = ${state.ready} order by place limit 1)
       union all ${first} = ${state.behind} order by place limit 1)
-      union all select min(due_at) from signalbox_message where group_id = ?1 and state = 1 and due_at <= ?2
-      union all select min(due_at) from signalbox_message where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`,
+      union all select min(due_at) from {messages} where group_id = ?1 and state = 1 and due_at <= ?2
+      union all select min(due_at) from {messages} where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`,
     ...[groupId, now],
   );
   const dueAt = row?.due_at;

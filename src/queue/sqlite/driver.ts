@@ -1,3 +1,5 @@
+import { openSqliteTables } from '../../sql/open-sqlite-tables.js';
+import { classifySqlite } from '../../sql/sqlite-errors.js';
 import type {
   Capabilities,
   Classification,
@@ -17,15 +19,15 @@ import type {
 import { RecentSends } from '../driver.js';
 import { adminOf } from './admin.js';
 import { capabilitiesWith } from './capabilities.js';
-import { classify } from './classify.js';
 import { Client } from './client.js';
 import { declare } from './declaring.js';
-import { DatabaseFile } from './file.js';
 import { bury, die, enter, isGone, live, otherHolders } from './holders.js';
+import { queueMigrationList } from './migrations/index.js';
 import type { SqliteSettings } from './options.js';
+import { QueueFile } from './queue-file.js';
 import { sendBatch } from './sending.js';
 import { SqliteSubscription } from './subscription.js';
-import { callersTransaction } from './transaction.js';
+import { sendWithin } from './transaction.js';
 
 /** The driver of one file. `kill` is for tests: ends it as `kill -9` ends a process, but that its file is let go. */
 export class SqliteDriver implements Driver {
@@ -50,16 +52,16 @@ export class SqliteDriver implements Driver {
 
   open(_host: DriverHost): Promise<void> {
     return this.#client.open(async () => {
-      const file = DatabaseFile.open(this.#settings.path, this.#settings);
+      const list = queueMigrationList(this.#settings.tablePrefix);
+      const file = new QueueFile(await openSqliteTables(this.#settings, list));
       try {
-        await file.migrate();
         const holderId = await file.write(() => enter());
         live(holderId);
-        this.#stopProbing = file.onProbe(() => void this.#buryTheDead(file, holderId));
+        this.#stopProbing = file.tables.file.onProbe(() => void this.#buryTheDead(file, holderId).catch(() => {}));
         await this.#buryTheDead(file, holderId);
         return { file, holderId };
       } catch (error) {
-        file.leave();
+        file.tables.file.leave();
         throw error;
       }
     });
@@ -78,7 +80,7 @@ export class SqliteDriver implements Driver {
       const fresh = batch.filter((_, index) => known[index] === undefined);
       const results = await (within === undefined
         ? file.write((catalogue) => sendBatch(fresh, catalogue, this.#client.now()))
-        : callersTransaction(within, file).send(fresh, this.#client.now()));
+        : sendWithin(within, { ...this.#settings, tables: file.tables }, fresh, this.#client.now()));
       for (const [index, result] of results.entries()) {
         const send = fresh[index];
         // In a caller's transaction nothing is repeated, and what it rolls back was never stored.
@@ -90,7 +92,9 @@ export class SqliteDriver implements Driver {
   }
 
   subscribe(options: SubscribeOptions): Promise<DriverSubscription> {
-    return this.#client.run(() => {
+    return this.#client.run(async () => {
+      // An unknown topic or group is told now.
+      (await this.#client.file.catalogue()).group(options.topic, options.group);
       const subscription = new SqliteSubscription(this.#client, options, (ended) => this.#subscriptions.delete(ended));
       this.#subscriptions.add(subscription);
       return subscription;
@@ -98,7 +102,7 @@ export class SqliteDriver implements Driver {
   }
 
   classify(error: unknown): Classification {
-    return classify(error);
+    return classifySqlite(error);
   }
 
   health(): DriverHealth {
@@ -118,7 +122,7 @@ export class SqliteDriver implements Driver {
     this.#stopProbing();
     for (const subscription of this.#subscriptions) subscription.forget();
     die(holderId);
-    file.leave();
+    file.tables.file.leave();
   }
 
   async #close(): Promise<void> {
@@ -135,13 +139,13 @@ export class SqliteDriver implements Driver {
     } finally {
       this.#client.close();
       die(holderId);
-      file.leave();
+      file.tables.file.leave();
     }
   }
 
   /** What a process that is gone had in hand is there again; looked for as often as the file is probed. */
-  async #buryTheDead(file: DatabaseFile, holderId: number): Promise<void> {
-    const gone = file.all(otherHolders, [holderId]).filter(isGone);
+  async #buryTheDead(file: QueueFile, holderId: number): Promise<void> {
+    const gone = (await file.all(otherHolders, [holderId])).filter(isGone);
     for (const row of gone) {
       // Whoever comes second finds nothing; a lock that is never given ends with the lease instead.
       await file.write(() => bury(Number(row.holder_id))).catch(() => {});

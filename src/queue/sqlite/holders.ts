@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Row } from './database.js';
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /** Where a process number means something: the machine, and on Linux the namespace (a container has numbers of its own). */
 const thisMachine: string = (() => {
@@ -19,7 +19,7 @@ const livingHere = new Set<number>();
 /** Makes a holder known: what it has in hand is taken from it when its process is seen to be gone. */
 export function* enter(): Steps<number> {
   const [row] = yield* ask(
-    'insert into signalbox_holder (machine, pid, started) values (?, ?, ?) returning holder_id',
+    'insert into {holders} (machine, pid, started) values (?, ?, ?) returning holder_id',
     ...[thisMachine, process.pid, startedAt(process.pid) ?? ''],
   );
   return Number(row?.holder_id);
@@ -33,13 +33,13 @@ export function die(holderId: number): void {
   livingHere.delete(holderId);
 }
 
-export const otherHolders = 'select * from signalbox_holder where holder_id <> ?';
+export const otherHolders = 'select * from {holders} where holder_id <> ?';
 
 /**
  * Whether a holder's process is certainly gone. Of another machine nobody can tell: its leases end by themselves.
  * A number that was given to a new process has another start time, where the machine tells it.
  */
-export function isGone(row: Row): boolean {
+export function isGone(row: SqliteRow): boolean {
   if (row.machine !== thisMachine) return false;
   const pid = Number(row.pid);
   if (pid === process.pid && row.started === (startedAt(pid) ?? '')) return !livingHere.has(Number(row.holder_id));
@@ -56,11 +56,11 @@ export function isGone(row: Row): boolean {
 /** What it had in hand is where it was, counted; answers the groups that got something back. */
 export function* bury(holderId: number): Steps<readonly number[]> {
   const freed = yield* ask(
-    `update signalbox_message set state = ${state.ready}, claim_token = null
+    `update {messages} set state = ${state.ready}, claim_token = null
       where state = ${state.inHand} and holder_id = ? returning group_id`,
     holderId,
   );
-  yield* ask('delete from signalbox_holder where holder_id = ?', holderId);
+  yield* ask('delete from {holders} where holder_id = ?', holderId);
   return [...new Set(freed.map((row) => Number(row.group_id)))];
 }
 

@@ -1,2 +1,3 @@
+export { migrations } from './migrations/index.js';
 export type { SqliteOptions } from './options.js';
 export { sqlite, sqliteFromUrl } from './sqlite.js';

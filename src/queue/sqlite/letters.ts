@@ -1,3 +1,5 @@
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import {
   type Death,
   freshCounts,
@@ -10,12 +12,10 @@ import {
   type Target,
 } from '../driver.js';
 import type { Catalogue, KnownGroup } from './catalogue.js';
-import type { Row } from './database.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { contentColumns, contentOf, messageOf } from './rows.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /** The box of the lost letters; those of a group have its number. */
 const lostBox = 0;
@@ -40,37 +40,37 @@ const unexpired = '(expires_at is null or expires_at > ?)';
 
 export function* bury(
   { box, topic, group }: Box,
-  { message, lane }: Send,
+  { message }: Send,
   { death, expireAfterMs }: Target & { readonly kind: 'dead' },
   now: number,
 ): Steps<void> {
   yield* ask(
-    `delete from signalbox_letter where letter_id in (
-      select letter_id from signalbox_letter where expires_at is not null and expires_at <= ? limit 20)`,
+    `delete from {letters} where letter_id in (
+      select letter_id from {letters} where expires_at is not null and expires_at <= ? limit 20)`,
     now,
   );
   yield* ask(
-    `insert into signalbox_letter (box, topic, group_name, lane, death, buried_at, expires_at, ${content})
-      values (?, ?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`,
-    ...[box, topic, group, lane, JSON.stringify(death), Math.floor(now)],
+    `insert into {letters} (box, topic, group_name, death, buried_at, expires_at, ${content})
+      values (?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`,
+    ...[box, topic, group, JSON.stringify(death), Math.floor(now)],
     ...[expireAfterMs === null ? null : Math.ceil(now + expireAfterMs), ...contentOf(message)],
   );
 }
 
-const overdue = `from signalbox_message m
-  join signalbox_group g using (group_id)
-  join signalbox_topic t using (topic_id)
+const overdue = `from {messages} m
+  join {groups} g using (group_id)
+  join {topics} t using (topic_id)
   where g.removed = 1 and m.state = 1 and m.due_at <= ?`;
 
 /** What fell due for a group that is gone becomes a lost letter, buried when it fell due. */
 export function* loseOverdue(now: number): Steps<void> {
   yield* ask(
-    `insert into signalbox_letter (box, topic, group_name, lane, death, buried_at, expires_at, ${content})
-      select ${lostBox}, t.name, g.name, m.lane, null, m.due_at, null, ${contentColumns.map((column) => `m.${column}`).join(', ')}
+    `insert into {letters} (box, topic, group_name, death, buried_at, expires_at, ${content})
+      select ${lostBox}, t.name, g.name, null, m.due_at, null, ${contentColumns.map((column) => `m.${column}`).join(', ')}
       ${overdue} order by m.due_at, m.place`,
     now,
   );
-  yield* ask(`delete from signalbox_message where row_id in (select m.row_id ${overdue})`, now);
+  yield* ask(`delete from {messages} where row_id in (select m.row_id ${overdue})`, now);
 }
 
 /** Whether something of a group that is gone waits to become a lost letter: a look, that nothing is written for nothing. */
@@ -80,10 +80,10 @@ export const anyOverdue = `select 1 ${overdue} limit 1`;
 export function* listLetters(box: number, { limit, cursor }: LetterPage, now: number): Steps<LetterList> {
   const after = cursor === null ? 0 : parseCursor(cursor);
   const rows = yield* ask(
-    `select * from signalbox_letter where box = ? and letter_id > ? and ${unexpired} order by letter_id limit ?`,
+    `select * from {letters} where box = ? and letter_id > ? and ${unexpired} order by letter_id limit ?`,
     ...[box, after, now, limit + 1],
   );
-  const [count] = yield* ask(`select count(*) as n from signalbox_letter where box = ? and ${unexpired}`, box, now);
+  const [count] = yield* ask(`select count(*) as n from {letters} where box = ? and ${unexpired}`, box, now);
   const page = rows.slice(0, limit);
   return {
     letters: page.map(letterOf),
@@ -93,26 +93,22 @@ export function* listLetters(box: number, { limit, cursor }: LetterPage, now: nu
 }
 
 export function* countLetters(box: number, now: number): Steps<number> {
-  const [count] = yield* ask(`select count(*) as n from signalbox_letter where box = ? and ${unexpired}`, box, now);
+  const [count] = yield* ask(`select count(*) as n from {letters} where box = ? and ${unexpired}`, box, now);
   return Number(count?.n);
 }
 
 /** The numbers of the letters that are meant, oldest first; `all` are those that are there now. */
 export function* chooseLetters(box: number, ids: readonly string[] | 'all', now: number): Steps<readonly number[]> {
-  const chosen: Row[] = [];
+  const chosen: SqliteRow[] = [];
   if (ids === 'all') {
     chosen.push(
-      ...(yield* ask(
-        `select letter_id from signalbox_letter where box = ? and ${unexpired} order by letter_id`,
-        box,
-        now,
-      )),
+      ...(yield* ask(`select letter_id from {letters} where box = ? and ${unexpired} order by letter_id`, box, now)),
     );
   } else {
     for (const id of new Set(ids)) {
       chosen.push(
         ...(yield* ask(
-          `select letter_id from signalbox_letter where box = ? and message_id = ? and ${unexpired}`,
+          `select letter_id from {letters} where box = ? and message_id = ? and ${unexpired}`,
           ...[box, id, now],
         )),
       );
@@ -125,7 +121,7 @@ export function* chooseLetters(box: number, ids: readonly string[] | 'all', now:
 export function* purgeLetters(numbers: readonly number[]): Steps<number> {
   let purged = 0;
   for (const number of numbers) {
-    purged += (yield* ask('delete from signalbox_letter where letter_id = ? returning letter_id', number)).length;
+    purged += (yield* ask('delete from {letters} where letter_id = ? returning letter_id', number)).length;
   }
   return purged;
 }
@@ -134,25 +130,25 @@ export function* purgeLetters(numbers: readonly number[]): Steps<number> {
 export function* redriveLetters(numbers: readonly number[], catalogue: Catalogue, now: number): Steps<number> {
   let redriven = 0;
   for (const number of numbers) {
-    const [row] = yield* ask('select * from signalbox_letter where letter_id = ?', number);
+    const [row] = yield* ask('select * from {letters} where letter_id = ?', number);
     if (row === undefined) continue;
     const group = catalogue.find(String(row.topic))?.groups.find(({ name }) => name === row.group_name);
     if (group === undefined) continue;
     yield* promote(group.groupId, now);
     const place = yield* nextPlaces(1);
     yield* ask(
-      `insert into signalbox_message (group_id, state, place, due_at, attempt, postpones, first_failed_at, lane, ${content})
-        select ?, ?, ?, ?, ?, ?, ?, lane, ${content} from signalbox_letter where letter_id = ?`,
+      `insert into {messages} (group_id, state, place, due_at, attempt, postpones, first_failed_at, ${content})
+        select ?, ?, ?, ?, ?, ?, ?, ${content} from {letters} where letter_id = ?`,
       ...[group.groupId, state.ready, place, Math.floor(now)],
       ...[freshCounts.attempt, freshCounts.postpones, freshCounts.firstFailedAt, number],
     );
-    yield* ask('delete from signalbox_letter where letter_id = ?', number);
+    yield* ask('delete from {letters} where letter_id = ?', number);
     redriven++;
   }
   return redriven;
 }
 
-function letterOf(row: Row): Letter {
+function letterOf(row: SqliteRow): Letter {
   const topic = String(row.topic);
   return {
     message: messageOf(row, topic),

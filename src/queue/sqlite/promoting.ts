@@ -1,6 +1,6 @@
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { nextPlaces } from './places.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /**
  * What is delayed stands outside the line until it is due, then goes to its end, the earliest due first. Done before
@@ -8,17 +8,13 @@ import { ask, type Steps } from './steps.js';
  */
 export function* promote(groupId: number, now: number): Steps<void> {
   const due = yield* ask(
-    `select row_id from signalbox_message where group_id = ? and state = ${state.delayed} and due_at <= ?
+    `select row_id from {messages} where group_id = ? and state = ${state.delayed} and due_at <= ?
       order by due_at, place, row_id limit 1000`,
     ...[groupId, now],
   );
   if (due.length === 0) return;
   let place = yield* nextPlaces(due.length);
   for (const row of due) {
-    yield* ask(
-      `update signalbox_message set state = ${state.ready}, place = ? where row_id = ?`,
-      place++,
-      Number(row.row_id),
-    );
+    yield* ask(`update {messages} set state = ${state.ready}, place = ? where row_id = ?`, place++, Number(row.row_id));
   }
 }

@@ -1,5 +1,5 @@
+import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
 import type { Counts, StoredMessage } from '../driver.js';
-import type { Row, Value } from './database.js';
 
 /** The columns of a message's content, in `message` and in `letter` alike; `contentOf` and `messageOf` keep to this order and these names. */
 export const contentColumns = [
@@ -12,7 +12,7 @@ export const contentColumns = [
   'format',
 ] as const;
 
-export function contentOf(message: StoredMessage): readonly Value[] {
+export function contentOf(message: StoredMessage): readonly SqliteValue[] {
   return [
     message.id,
     message.key,
@@ -24,7 +24,7 @@ export function contentOf(message: StoredMessage): readonly Value[] {
   ];
 }
 
-export function messageOf(row: Row, topic: string): StoredMessage {
+export function messageOf(row: SqliteRow, topic: string): StoredMessage {
   return {
     id: text(row.message_id),
     topic,
@@ -38,7 +38,7 @@ export function messageOf(row: Row, topic: string): StoredMessage {
   };
 }
 
-export function countsOf(row: Row): Counts {
+export function countsOf(row: SqliteRow): Counts {
   return {
     attempt: Number(row.attempt),
     postpones: Number(row.postpones),
@@ -46,10 +46,10 @@ export function countsOf(row: Row): Counts {
   };
 }
 
-function text(value: Value | undefined): string | null {
+function text(value: SqliteValue | undefined): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-function number(value: Value | undefined): number | null {
+function number(value: SqliteValue | undefined): number | null {
   return typeof value === 'number' ? value : null;
 }

@@ -1,3 +1,4 @@
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { noGroup, noTopic, Refusal, type Send, type SendResult, unroutable } from '../driver.js';
 import { accepts, type Catalogue, type KnownGroup, type KnownTopic } from './catalogue.js';
 import { bury, deadBox } from './letters.js';
@@ -5,7 +6,6 @@ import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { contentColumns, contentOf } from './rows.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 /** Where a send goes, found before anything is written. */
 interface Addressed {
@@ -14,8 +14,8 @@ interface Addressed {
   readonly groups: readonly KnownGroup[];
 }
 
-const insert = `insert into signalbox_message (group_id, state, place, due_at, attempt, postpones, first_failed_at, lane, ${contentColumns.join(', ')})
-  values (?, ?, ?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`;
+const insert = `insert into {messages} (group_id, state, place, due_at, attempt, postpones, first_failed_at, ${contentColumns.join(', ')})
+  values (?, ?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`;
 
 /**
  * Stores a batch, in order; after an entry failed, later ones of its key are not stored.
@@ -68,7 +68,7 @@ function* store({ send, topic, groups }: Addressed, place: number, now: number):
     yield* ask(
       insert,
       ...[group.groupId, delayed ? state.delayed : state.ready, place + index, dueAt(now, send.delayMs)],
-      ...[attempt, postpones, firstFailedAt, send.lane, ...contentOf(send.message)],
+      ...[attempt, postpones, firstFailedAt, ...contentOf(send.message)],
     );
   }
   return { status: 'stored', groups: groups.length };
@@ -101,17 +101,17 @@ function* useKey(
 ): Steps<string | null> {
   // A few at a time, where somebody uses keys anyhow: nothing waits for a long deletion.
   yield* ask(
-    `delete from signalbox_idempotency_key where (topic_id, idempotency_key) in (
-      select topic_id, idempotency_key from signalbox_idempotency_key where expires_at <= ? limit 20)`,
+    `delete from {keys} where (topic_id, idempotency_key) in (
+      select topic_id, idempotency_key from {keys} where expires_at <= ? limit 20)`,
     now,
   );
   const [used] = yield* ask(
-    'select message_id from signalbox_idempotency_key where topic_id = ? and idempotency_key = ? and expires_at > ?',
+    'select message_id from {keys} where topic_id = ? and idempotency_key = ? and expires_at > ?',
     ...[topicId, key, now],
   );
   if (used !== undefined) return String(used.message_id);
   yield* ask(
-    `insert or replace into signalbox_idempotency_key (topic_id, idempotency_key, message_id, expires_at)
+    `insert or replace into {keys} (topic_id, idempotency_key, message_id, expires_at)
       values (?, ?, ?, ?)`,
     ...[topicId, key, id, Math.ceil(now + windowMs)],
   );

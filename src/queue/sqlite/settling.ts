@@ -1,12 +1,12 @@
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { Settlement, SettleResult } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
-import type { Row } from './database.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { Receipt } from './receipt.js';
 import { dueAt, refusalOf, sendBatch } from './sending.js';
 import { state } from './state.js';
-import { ask, type Steps } from './steps.js';
 
 const done: SettleResult = Object.freeze({ status: 'done' });
 const lost: SettleResult = Object.freeze({ status: 'lost' });
@@ -32,12 +32,12 @@ export function* settle(settlement: Settlement, catalogue: Catalogue, now: numbe
 
 function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<boolean> {
   const which = [receipt.rowId, receipt.token, now] as const;
-  let changed: readonly Row[];
+  let changed: readonly SqliteRow[];
   if (settlement.kind === 'ack') {
-    changed = yield* ask(`delete from signalbox_message where ${held} returning row_id`, ...which);
+    changed = yield* ask(`delete from {messages} where ${held} returning row_id`, ...which);
   } else if (settlement.kind === 'give-back') {
     changed = yield* ask(
-      `update signalbox_message set state = ${state.ready}, claim_token = null, hand_outs = hand_outs - 1
+      `update {messages} set state = ${state.ready}, claim_token = null, hand_outs = hand_outs - 1
         where ${held} returning row_id`,
       ...which,
     );
@@ -46,7 +46,7 @@ function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<
     yield* promote(receipt.groupId, now);
     const place = yield* nextPlaces(1);
     changed = yield* ask(
-      `update signalbox_message set state = ?, claim_token = null, hand_outs = 0, place = ?, due_at = ?,
+      `update {messages} set state = ?, claim_token = null, hand_outs = 0, place = ?, due_at = ?,
           attempt = ?, postpones = ?, first_failed_at = ?
         where ${held} returning row_id`,
       ...[settlement.delayMs > 0 ? state.delayed : state.ready, place, dueAt(now, settlement.delayMs)],
@@ -57,14 +57,14 @@ function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<
 }
 
 function* holds({ rowId, token }: Receipt, now: number): Steps<boolean> {
-  return (yield* ask(`select 1 from signalbox_message where ${held}`, rowId, token, now)).length > 0;
+  return (yield* ask(`select 1 from {messages} where ${held}`, rowId, token, now)).length > 0;
 }
 
 /** The message of this key that was handed out has left the line: the one behind it may go on. */
 function* letGo(groupId: number, key: string): Steps<void> {
   yield* ask(
-    `update signalbox_message set state = ${state.ready} where row_id = (
-      select row_id from signalbox_message where group_id = ? and key = ? and state = ${state.behind} order by place limit 1)`,
+    `update {messages} set state = ${state.ready} where row_id = (
+      select row_id from {messages} where group_id = ? and key = ? and state = ${state.behind} order by place limit 1)`,
     ...[groupId, key],
   );
 }
@@ -72,7 +72,7 @@ function* letGo(groupId: number, key: string): Steps<void> {
 export function* extend(receipt: unknown, ms: number, now: number): Steps<'done' | 'lost'> {
   if (!(receipt instanceof Receipt)) return 'lost';
   const changed = yield* ask(
-    `update signalbox_message set lease_ends_at = ? where ${held} returning row_id`,
+    `update {messages} set lease_ends_at = ? where ${held} returning row_id`,
     ...[now + ms, receipt.rowId, receipt.token, now],
   );
   return changed.length > 0 ? 'done' : 'lost';
@@ -81,7 +81,7 @@ export function* extend(receipt: unknown, ms: number, now: number): Steps<'done'
 /** A reader that leaves: what it held is where it was, counted as a hand-out without an answer. */
 export function* putBack({ rowId, token }: Receipt): Steps<void> {
   yield* ask(
-    `update signalbox_message set state = ${state.ready}, claim_token = null where row_id = ? and claim_token = ? and state = ${state.inHand}`,
+    `update {messages} set state = ${state.ready}, claim_token = null where row_id = ? and claim_token = ? and state = ${state.inHand}`,
     ...[rowId, token],
   );
 }

@@ -1,3 +1,5 @@
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import {
   type DriverLease,
   type DriverSubscription,
@@ -8,14 +10,12 @@ import {
   type SettleResult,
   type SubscribeOptions,
 } from '../driver.js';
-import type { Catalogue, KnownGroup, KnownTopic } from './catalogue.js';
+import type { Catalogue } from './catalogue.js';
 import { anythingDue, claim, nextAlarm } from './claiming.js';
 import type { Client } from './client.js';
-import type { Row } from './database.js';
 import { Receipt } from './receipt.js';
 import { countsOf, messageOf } from './rows.js';
 import { extend, putBack, settle } from './settling.js';
-import type { Steps } from './steps.js';
 
 /** See `DriverSubscription`. Goes on when its group is removed and added again. */
 export class SqliteSubscription implements DriverSubscription {
@@ -33,7 +33,6 @@ export class SqliteSubscription implements DriverSubscription {
     this.#options = options;
     this.#onClosed = onClosed;
     this.lease = { ms: client.leaseMs, extend: (receipts, ms) => this.#extend(receipts, ms) };
-    this.#group();
   }
 
   receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
@@ -93,25 +92,25 @@ export class SqliteSubscription implements DriverSubscription {
     });
   }
 
-  #take(max: number, ended: AbortSignal): Promise<readonly Received[]> {
+  async #take(max: number, ended: AbortSignal): Promise<readonly Received[]> {
     const { file, holderId, leaseMs } = this.#client;
-    const { topic, group } = this.#group();
-    const { groupId } = group;
-    if (file.all(anythingDue, [groupId, this.#client.now()]).length === 0) return Promise.resolve([]);
-    const ordered = topic.ordering === 'key';
+    const due = await this.#look(anythingDue, this.#client.now());
+    if (due.length === 0 || ended.aborted) return [];
+    const { topic, group } = this.#options;
     const claiming = file
       .write((catalogue) => {
-        // Asked again within the transaction: meanwhile the group may be gone, or the reader.
-        const there = catalogue.group(topic.name, group.name);
+        const { ordering } = catalogue.topic(topic);
+        const { groupId } = catalogue.group(topic, group);
+        // What ended the reader may have come while the lock was waited for.
         const wanted = ended.aborted || this.#client.isKilled ? 0 : max;
-        return claim({ groupId: there.groupId, ordered, max: wanted, holderId, leaseMs }, this.#client.now());
+        return claim({ groupId, ordered: ordering === 'key', max: wanted, holderId, leaseMs }, this.#client.now());
       })
       .then((rows) => rows.map((row) => this.#handedOut(row)));
     this.#claiming = claiming.catch(() => {});
     return claiming;
   }
 
-  #handedOut(row: Row): Received {
+  #handedOut(row: SqliteRow): Received {
     const message = messageOf(row, this.#options.topic);
     const receipt = new Receipt(Number(row.row_id), Number(row.claim_token), Number(row.group_id), message.key);
     this.#held.add(receipt);
@@ -119,11 +118,12 @@ export class SqliteSubscription implements DriverSubscription {
   }
 
   /** Waits until something may be there: somebody wrote, a delay or a lease ends, or the time is up. */
-  #news(rings: number, giveUpAt: number, ended: AbortSignal): Promise<void> {
+  async #news(rings: number, giveUpAt: number, ended: AbortSignal): Promise<void> {
     const { file, clock } = this.#client;
-    const [alarm] = file.all(nextAlarm, [this.#group().group.groupId]);
+    const [alarm] = await this.#look(nextAlarm);
+    if (ended.aborted) return;
     const times = [alarm?.due_at, alarm?.lease_ends_at, giveUpAt].filter((at) => typeof at === 'number');
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       const wake = (): void => {
         cancelAlarm();
         stopListening();
@@ -137,11 +137,10 @@ export class SqliteSubscription implements DriverSubscription {
     });
   }
 
-  /** Throws a `not-found` refusal while the topic or the group is gone. */
-  #group(): { readonly topic: KnownTopic; readonly group: KnownGroup } {
-    const { catalogue } = this.#client.file;
+  /** Asks of the group without a lock. Rejects with a `not-found` refusal while the topic or the group is gone. */
+  #look(sql: string, ...parameters: readonly number[]): Promise<readonly SqliteRow[]> {
     const { topic, group } = this.#options;
-    return { topic: catalogue.topic(topic), group: catalogue.group(topic, group) };
+    return this.#client.file.read((catalogue) => ask(sql, catalogue.group(topic, group).groupId, ...parameters));
   }
 
   #extend(receipts: readonly OpaqueReceipt[], ms: number): Promise<readonly ('done' | 'lost')[]> {

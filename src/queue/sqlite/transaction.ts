@@ -1,13 +1,17 @@
-import { Refusal, type Send, type SendResult } from '../driver.js';
+import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
+import { classifySqlite, isBusy } from '../../sql/sqlite-errors.js';
+import type { SqliteFile } from '../../sql/sqlite-file.js';
+import { LockPauses, lockedFor, pastLocks } from '../../sql/sqlite-lock.js';
+import type { Steps } from '../../sql/sqlite-steps.js';
+import { namesOf, type SqliteTables } from '../../sql/sqlite-tables.js';
+import { Refusal, type Send, type SendResult, systemClock } from '../driver.js';
 import { readCatalogue } from './catalogue.js';
-import type { Row, Value } from './database.js';
-import type { DatabaseFile } from './file.js';
 import { sendBatch } from './sending.js';
-import type { Steps } from './steps.js';
 
 /** A connection of libsql, or one that is like better-sqlite3's: as far as we use it. */
 interface CallersConnection {
   readonly inTransaction: boolean;
+  exec(sql: string): unknown;
   prepare(sql: string): { all(...parameters: unknown[]): unknown[] };
 }
 
@@ -17,56 +21,116 @@ interface KyselyTransaction {
   executeQuery(query: unknown): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-type Asks = (sql: string, parameters: readonly Value[]) => readonly Row[] | Promise<readonly Row[]>;
+/** Somebody's open transaction. */
+interface Within {
+  ask(sql: string, parameters: readonly SqliteValue[]): readonly SqliteRow[] | Promise<readonly SqliteRow[]>;
+  /** Takes the write lock of the file for it. */
+  lock(sql: string): Promise<void>;
+  /** Throws where it was ended meanwhile. */
+  check(): void;
+}
+
+export interface CallersOptions {
+  readonly tables: SqliteTables;
+  readonly tablePrefix: string;
+  readonly patienceMs: number;
+}
+
+/** Changes nothing, but is a write: the first that needs the lock. */
+const lockSql = 'update {state} set last_place = last_place';
 
 /**
  * Sends within a transaction of the caller's own: a connection with an open transaction, or Kysely's `trx`, on the same
- * file. The rows are there when it commits; who waits for them hears of it from the file itself. Throws an `invalid` refusal
- * for anything else.
+ * file. The rows are there when it commits; who waits for them hears of it from the file itself. Rejects with an `invalid` refusal
+ * for anything else, and with `unavailable` where somebody else's transaction did not end in time.
  */
-export function callersTransaction(
+export async function sendWithin(
   within: unknown,
-  file: DatabaseFile,
-): { send(batch: readonly Send[], now: number): Promise<readonly SendResult[]> } {
-  const asks = asksOf(within);
-  return {
-    async send(batch, now) {
-      const [main] = await asks('pragma database_list', []);
-      if (main?.file !== file.path) throw noTransaction();
-      return takeStepsIn(asks, within, batch, now);
-    },
-  };
-}
-
-async function takeStepsIn(
-  asks: Asks,
-  within: unknown,
+  options: CallersOptions,
   batch: readonly Send[],
   now: number,
 ): Promise<readonly SendResult[]> {
+  const transaction = transactionOf(within, options);
+  const named = namesOf(options.tablePrefix);
+  const [main] = await transaction.ask('pragma database_list', []);
+  if (main?.file !== options.tables.file.path) throw noTransaction();
+  await transaction.lock(named(lockSql));
   const steps = (function* (): Steps<readonly SendResult[]> {
     return yield* sendBatch(batch, yield* readCatalogue(null), now);
   })();
   let step = steps.next([]);
   while (!step.done) {
-    if (isConnection(within) && !within.inTransaction) throw noTransaction();
-    step = steps.next(await asks(step.value.sql, step.value.parameters));
+    transaction.check();
+    step = steps.next(await transaction.ask(named(step.value.sql), step.value.parameters));
   }
   return step.value;
 }
 
-function asksOf(within: unknown): Asks {
+function transactionOf(within: unknown, { tables, patienceMs }: CallersOptions): Within {
   if (isConnection(within) && within.inTransaction) {
-    // One array of parameters is what libsql and better-sqlite3 both take.
-    return (sql, parameters) => within.prepare(sql).all([...parameters]) as Row[];
-  }
-  if (isKysely(within)) {
-    return async (sql, parameters) => {
-      const { CompiledQuery } = await import('kysely');
-      return (await within.executeQuery(CompiledQuery.raw(sql, [...parameters]))).rows as Row[];
+    const check = (): void => {
+      if (!within.inTransaction) throw noTransaction();
+    };
+    return {
+      // One array of parameters is what libsql and better-sqlite3 both take.
+      ask: (sql, parameters) => within.prepare(sql).all([...parameters]) as SqliteRow[],
+      lock: (sql) =>
+        pastLocks(patienceMs, () => {
+          check();
+          within.exec(sql);
+        }).catch((error: unknown) => Promise.reject(asConflict(error))),
+      check,
     };
   }
+  if (isKysely(within)) {
+    const ask: Within['ask'] = async (sql, parameters) => {
+      const { CompiledQuery } = await import('kysely');
+      return (await within.executeQuery(CompiledQuery.raw(sql, [...parameters]))).rows as SqliteRow[];
+    };
+    return { ask, lock: (sql) => lockByKysely(sql, ask, tables.file, patienceMs), check: () => {} };
+  }
   throw noTransaction();
+}
+
+/**
+ * Kysely prepares its statements, and one that met a lock stays in progress in libsql 0.5: no commit of that connection
+ * goes through until it is collected as garbage. So the lock is waited for on a connection of ours. Whoever has written before
+ * has it; whoever has read must try at once, as what others write meanwhile ends his transaction anyhow.
+ */
+async function lockByKysely(sql: string, ask: Within['ask'], file: SqliteFile, patienceMs: number): Promise<void> {
+  const startedAt = systemClock.now();
+  const pauses = new LockPauses();
+  for (let busy = file.lockedBy(); busy !== null && (await hasTouchedNothing(ask)); busy = file.lockedBy()) {
+    if (systemClock.now() - startedAt >= patienceMs) throw lockedFor(patienceMs, busy);
+    await pauses.pause();
+  }
+  try {
+    await ask(sql, []);
+  } catch (error) {
+    throw asConflict(error);
+  }
+}
+
+/** A checkpoint is refused within a transaction that has begun to read or write, and is what happens now and then anyhow in one that has not. */
+async function hasTouchedNothing(ask: Within['ask']): Promise<boolean> {
+  try {
+    await ask('pragma wal_checkpoint(passive)', []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A lock that this transaction can no longer get, whatever it waits for; any other error as it is. */
+function asConflict(error: unknown): unknown {
+  if (classifySqlite(error).code !== 'conflict' && !isBusy(error)) return error;
+  const refusal = new Refusal(
+    'conflict',
+    'somebody else wrote to the file since this transaction began to read',
+    'roll it back and run it again; write before you read in it, or begin it with "begin immediate"',
+  );
+  refusal.cause = error;
+  return refusal;
 }
 
 function isConnection(value: unknown): value is CallersConnection {

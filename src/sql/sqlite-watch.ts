@@ -6,7 +6,7 @@ import { basename, dirname } from 'node:path';
  * nobody writes. The folder is watched: the write-ahead log comes and goes. Where watching is not possible
  * (some network and container file systems) nothing is ever called: the slow probe sees it later.
  */
-export function watchDatabase(path: string, changed: () => void): () => void {
+export function watchSqlite(path: string, changed: () => void): () => void {
   const log = `${basename(path)}-wal`;
   try {
     const watcher = watch(dirname(path), { persistent: false }, (_, name) => {

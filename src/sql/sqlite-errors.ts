@@ -1,13 +1,16 @@
-import type { Classification } from '../driver.js';
+import type { Classification } from '../queue/driver.js';
 
 const never = { retryable: false, outcomeUnknown: false } as const;
 const later = { retryable: true, outcomeUnknown: false } as const;
 
 /**
- * By SQLite's result codes (https://www.sqlite.org/rescode.html). A transaction that fails is rolled back whole, so
- * the outcome is never unknown.
+ * By SQLite's result codes (https://www.sqlite.org/rescode.html), extended ones before the primary ones that they begin with. A
+ * transaction that fails is rolled back whole, so the outcome is known, with one exception: where the disk did not confirm a
+ * commit that is in the write-ahead log, whoever recovers that log may find it there.
  */
-const primary: Readonly<Record<string, Classification>> = {
+const byCode: Readonly<Record<string, Classification>> = {
+  SQLITE_IOERR_FSYNC: { code: 'unavailable', retryable: true, outcomeUnknown: true },
+  SQLITE_BUSY_SNAPSHOT: { code: 'conflict', ...later },
   SQLITE_BUSY: { code: 'unavailable', ...later },
   SQLITE_LOCKED: { code: 'unavailable', ...later },
   SQLITE_PROTOCOL: { code: 'unavailable', ...later },
@@ -25,16 +28,17 @@ const primary: Readonly<Record<string, Classification>> = {
   SQLITE_CORRUPT: { code: 'internal', ...never },
 };
 
-export function classify(error: unknown): Classification {
+/** What an error of libsql means; what the table does not know is `internal`. */
+export function classifySqlite(error: unknown): Classification {
   const code = codeOf(error);
-  // Extended codes begin with the primary one: SQLITE_IOERR_WRITE.
-  const found = Object.keys(primary).find((name) => code === name || code.startsWith(`${name}_`));
-  return (found === undefined ? undefined : primary[found]) ?? { code: 'internal', ...never };
+  const found = Object.entries(byCode).find(([name]) => code === name || code.startsWith(`${name}_`));
+  return found?.[1] ?? { code: 'internal', ...never };
 }
 
+/** Whether somebody else has the lock that this needed: the same may go through later. */
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error);
-  return code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED');
+  return (code.startsWith('SQLITE_BUSY') && code !== 'SQLITE_BUSY_SNAPSHOT') || code.startsWith('SQLITE_LOCKED');
 }
 
 function codeOf(error: unknown): string {

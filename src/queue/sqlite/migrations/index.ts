@@ -1,0 +1,23 @@
+import { defaultTablePrefix, type MigrationList, type Migrations } from '../../../sql/migration.js';
+import { migrationsFor } from '../../../sql/migrations-for.js';
+import { createTables } from './0001-tables.js';
+
+/** The steps that make the queue's tables. Steps are only ever added. */
+export function queueMigrationList(tablePrefix: string): MigrationList {
+  return {
+    name: 'queue',
+    tablePrefix,
+    steps: {
+      '0001-tables': { up: (db) => createTables(db, tablePrefix) },
+    },
+  };
+}
+
+/**
+ * The steps for the kysely migrator of an application that brings its whole file up to date by itself, as in
+ * `{ ...ownMigrations, ...migrations() }`. Otherwise nobody needs them: the driver makes its tables where there are none, and
+ * `signalbox migrate` runs what is missing. `tablePrefix` must be the one that the driver is given.
+ */
+export function migrations(tablePrefix: string = defaultTablePrefix): Migrations {
+  return migrationsFor(queueMigrationList(tablePrefix));
+}

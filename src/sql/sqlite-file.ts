@@ -1,0 +1,183 @@
+import { statSync } from 'node:fs';
+import { Refusal, systemClock } from '../queue/driver.js';
+import { Bell } from './bell.js';
+import { SqliteConnection, type SqliteValue } from './sqlite-connection.js';
+import { isBusy } from './sqlite-errors.js';
+import { pastLocks } from './sqlite-lock.js';
+import { sqlitePath } from './sqlite-path.js';
+import { SqliteRoom } from './sqlite-room.js';
+import type { Ask, Steps } from './sqlite-steps.js';
+import { watchSqlite } from './sqlite-watch.js';
+import { SqliteWriter } from './sqlite-writer.js';
+
+export interface SqliteFileOptions {
+  readonly synchronous: 'full' | 'normal';
+  /** How long a call waits for somebody else's transaction. */
+  readonly patienceMs: number;
+}
+
+/** How often a process looks whether somebody wrote, where nobody told it: on the machine's clock, whatever times the file has. */
+const probeMs = 500;
+
+/** What the write-ahead log is cut down to once it has been carried over. */
+const keptLogBytes = 16 * 1024 * 1024;
+
+const opened = new Map<string, SqliteFile>();
+
+/**
+ * A file as this process has it open: one connection, one writer and one watcher for all that use it here,
+ * who tell each other at once what they wrote.
+ */
+export class SqliteFile {
+  readonly bell = new Bell();
+  readonly path: string;
+  readonly #connection: SqliteConnection;
+  readonly #inode: number;
+  readonly #writer: SqliteWriter;
+  readonly #room: SqliteRoom;
+  readonly #stopWatching: () => void;
+  readonly #onProbe = new Set<() => void>();
+  #stopProbing: () => void = () => {};
+  #version: SqliteValue = null;
+  #users = 0;
+  #gone = false;
+  #ready: Promise<void>;
+
+  /**
+   * Opens a file, made unless it is there, for one more user, who calls `leave` in the end. Where users differ in how commits are
+   * synchronised, `full` holds for all of them. Rejects with a refusal that says what is wrong with the file, or with what libsql throws.
+   */
+  static async open(path: string, options: SqliteFileOptions): Promise<SqliteFile> {
+    const real = sqlitePath(path);
+    const known = opened.get(real);
+    const file = known === undefined || known.#isReplaced() ? new SqliteFile(real, options) : known;
+    opened.set(real, file);
+    file.#users++;
+    if (file === known && options.synchronous === 'full') {
+      file.#ready = file.#ready.then(() => file.#connection.exec('pragma synchronous = full'));
+    }
+    try {
+      await file.#ready;
+      return file;
+    } catch (error) {
+      file.leave();
+      throw error;
+    }
+  }
+
+  private constructor(path: string, options: SqliteFileOptions) {
+    this.path = path;
+    this.#connection = new SqliteConnection(path);
+    this.#inode = statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+    this.#ready = prepare(this.#connection, options);
+    this.#writer = new SqliteWriter(this.#connection, () => this.#wrote());
+    this.#room = new SqliteRoom(path, this.#connection, this.#writer);
+    this.#stopWatching = watchSqlite(path, () => this.#look());
+    this.#probe();
+  }
+
+  get connection(): SqliteConnection {
+    return this.#connection;
+  }
+
+  /** Carries steps out in a transaction of its own or together with others; see `SqliteWriter`. */
+  async write<T>(options: { readonly ask: Ask; readonly patienceMs: number }, steps: () => Steps<T>): Promise<T> {
+    this.check();
+    return this.#writer.write(options, steps);
+  }
+
+  /** Throws an `unavailable` refusal once the file is no longer the one that was opened: what is written would reach nobody. */
+  check(): void {
+    if (!this.#gone) return;
+    throw new Refusal(
+      'unavailable',
+      `${this.path} was removed or replaced while it was open`,
+      'never move the file of a queue that is in use; open it again to use what is there now',
+    );
+  }
+
+  /** The error that says that somebody has the write lock at this moment, also in this process; null where nobody has it. */
+  lockedBy(): unknown {
+    try {
+      this.#connection.exec('begin immediate; rollback');
+      return null;
+    } catch (error) {
+      if (isBusy(error)) return error;
+      throw error;
+    }
+  }
+
+  /** Calls back now and then, for what nobody tells: a process that died. Answers a function that ends it. */
+  onProbe(callback: () => void): () => void {
+    this.#onProbe.add(callback);
+    return () => this.#onProbe.delete(callback);
+  }
+
+  /** One user fewer; the last one closes the file. */
+  leave(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    if (opened.get(this.path) === this) opened.delete(this.path);
+    this.#stopWatching();
+    this.#stopProbing();
+    this.#connection.close();
+  }
+
+  #wrote(): void {
+    this.#room.wrote();
+    this.#version = this.#dataVersion();
+    this.bell.ring();
+  }
+
+  /** Somebody else's commit changes the version, ours does not: what we wrote ourselves is told already. */
+  #look(): void {
+    const version = this.#dataVersion();
+    if (version === this.#version) return;
+    this.#version = version;
+    this.bell.ring();
+  }
+
+  /** Null while it cannot be told: somebody is recovering the file, or closing it as its last user. */
+  #dataVersion(): SqliteValue {
+    try {
+      return this.#connection.get('pragma data_version')?.data_version ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  #isReplaced(): boolean {
+    return statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode;
+  }
+
+  #probe(): void {
+    this.#stopProbing = systemClock.schedule(() => {
+      if (!this.#gone && this.#isReplaced()) {
+        this.#gone = true;
+        this.bell.ring();
+      }
+      this.#look();
+      for (const callback of [...this.#onProbe]) callback();
+      if (!this.#gone) this.#room.tidy();
+      this.#probe();
+    }, probeMs);
+  }
+}
+
+/** A fresh file takes an exclusive lock for this, and several processes may open it at once. */
+async function prepare(connection: SqliteConnection, { synchronous, patienceMs }: SqliteFileOptions): Promise<void> {
+  await pastLocks(patienceMs, () => {
+    // Has to come before the first table, and before the log; on a file that has tables it changes nothing.
+    connection.exec('pragma auto_vacuum = incremental');
+    connection.exec('pragma journal_mode = wal');
+    connection.exec(`pragma synchronous = ${synchronous}; pragma journal_size_limit = ${keptLogBytes}`);
+  });
+  const mode = connection.get('pragma journal_mode')?.journal_mode;
+  if (mode !== 'wal') {
+    throw new Refusal(
+      'unsupported',
+      `the file cannot have a write-ahead log (its journal is "${String(mode)}")`,
+      'put it on a file system of this machine: several processes cannot share it on that one',
+    );
+  }
+}
