@@ -39,6 +39,7 @@ type GroupName = Pick<Copy, 'topic' | 'group'>;
 type Ids = readonly string[] | 'all';
 
 const fresh = { box: 'line', death: null, expiresAt: Number.POSITIVE_INFINITY, receipt: null, handOuts: 0 } as const;
+const nameOf = ({ topic, group }: GroupName): string => JSON.stringify([topic, group]);
 const isOf = (copy: Copy, of: GroupName): boolean => copy.topic === of.topic && copy.group === of.group;
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
 
@@ -53,12 +54,21 @@ export class Shelf {
   readonly topics = new Map<string, q.TopicTopology>();
   readonly copies = new Set<Copy>();
   readonly alarms = new Set<AbortController>();
+  readonly readers = new Set<Reader>();
+  readonly paused = new Set<string>();
   #numbers = 0;
 
   constructor(readonly clock: q.Clock = systemClock) {}
 
   tell(): void {
     for (const alarm of this.alarms) alarm.abort();
+  }
+
+  setPaused(of: GroupName, paused: boolean): void {
+    if (paused) this.paused.add(nameOf(of));
+    else this.paused.delete(nameOf(of));
+    for (const reader of this.readers) reader.heed();
+    this.tell();
   }
 
   add(copy: Omit<Copy, 'number'>): void {
@@ -111,11 +121,22 @@ export class Shelf {
 class Reader implements q.DriverSubscription {
   readonly lease = null;
   #closed = false;
+  #paused = false;
 
   constructor(
     readonly client: ShelfDriver,
     readonly options: q.SubscribeOptions,
-  ) {}
+  ) {
+    client.backend.readers.add(this);
+    this.heed();
+  }
+
+  /** Whoever has what was handed out and is not started must hear of it before `pause` resolves. */
+  heed(): void {
+    const paused = this.client.shelf.paused.has(nameOf(this.options));
+    if (paused !== this.#paused) this.options.onPaused?.(paused);
+    this.#paused = paused;
+  }
 
   async receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly q.Received[]> {
     const shelf = this.client.backend;
@@ -125,7 +146,7 @@ class Reader implements q.DriverSubscription {
       const now = shelf.clock.now();
       const { ordering } = shelf.demand(this.options.topic, this.options.group);
       const line = shelf.line(this.options);
-      const due = line.filter(({ dueAt, receipt }) => dueAt <= now && receipt === null);
+      const due = line.filter(({ dueAt, receipt }) => dueAt <= now && receipt === null && !this.#paused);
       const free = (ordering === 'key' ? firstOfKeys(due, line) : due).slice(0, max);
       if (free.length > 0 || now >= untilMs) return free.map((copy) => this.#handOut(copy));
       const nextAt = line.find(({ dueAt }) => dueAt > now)?.dueAt ?? untilMs;
@@ -171,6 +192,7 @@ class Reader implements q.DriverSubscription {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.client.shelf.readers.delete(this);
     for (const copy of this.client.shelf.copies) if (copy.receipt?.reader === this) copy.receipt = null;
     this.client.shelf.tell();
   }
@@ -259,7 +281,17 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
       if (copy.dueAt > clock.now()) copy.box = 'lost';
       else copies.delete(copy);
     topics.set(topic, { ...there, groups: there.groups.filter(({ name }) => name !== group) });
-    this.shelf.tell();
+    this.shelf.setPaused({ topic, group }, false);
+  }
+
+  async pause(topic: string, group: string): Promise<void> {
+    this.backend.demand(topic, group);
+    this.shelf.setPaused({ topic, group }, true);
+  }
+
+  async resume(topic: string, group: string): Promise<void> {
+    this.backend.demand(topic, group);
+    this.shelf.setPaused({ topic, group }, false);
   }
 
   async depth(topic: string, group: string): Promise<q.Depth> {
@@ -269,7 +301,8 @@ export class ShelfDriver implements q.Driver, q.DriverAdmin {
     const inHand = line.filter(({ receipt }) => receipt !== null).length;
     const ready = line.filter(({ dueAt, receipt }) => dueAt <= now && receipt === null);
     const delayed = line.length - inHand - ready.length;
-    return { ready: ready.length, delayed, inHand, dead, oldestAgeMs: now - (ready[0]?.dueAt ?? now) };
+    const paused = this.shelf.paused.has(nameOf({ topic, group }));
+    return { ready: ready.length, delayed, inHand, dead, oldestAgeMs: now - (ready[0]?.dueAt ?? now), paused };
   }
 
   async letters(box: q.LetterBox, { limit, cursor }: q.LetterPage): Promise<q.LetterList> {

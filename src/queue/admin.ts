@@ -50,8 +50,7 @@ export class Admin {
 
   /** How much waits in one group. Fields that the backend cannot know are null. */
   async depth(topic: TopicOrName, group = 'default'): Promise<Depth> {
-    const name = nameOf('read the depth of a group', topic);
-    checkGroup(`read the depth of a group of "${name}"`, group);
+    const name = this.#groupOf('read the depth of a group', topic, group);
     return this.#call(`read the depth of group "${group}" of "${name}"`, (admin) => admin.depth(name, group));
   }
 
@@ -76,6 +75,23 @@ export class Admin {
     return this.#call(`remove group "${group}" from "${name}"`, (admin) => admin.removeGroup(name, group));
   }
 
+  /**
+   * From when this resolves, no subscriber of the group, in any process, starts a message, until `resume`. Those that are being worked on
+   * go on and are settled as ever; what was handed out and not started goes back. Publishing goes on, and nothing is lost. It holds over
+   * restarts. Rejects with `timeout` when a process does not say within 10 s that it has stopped; the group is paused all the
+   * same, and pausing it again waits again.
+   */
+  async pause(topic: TopicOrName, group = 'default'): Promise<void> {
+    const name = this.#groupOf('pause a group', topic, group);
+    return this.#call(`pause group "${group}" of "${name}"`, (admin) => admin.pause(name, group));
+  }
+
+  /** Lets a paused group flow again. Resuming one that flows changes nothing. */
+  async resume(topic: TopicOrName, group = 'default'): Promise<void> {
+    const name = this.#groupOf('resume a group', topic, group);
+    return this.#call(`resume group "${group}" of "${name}"`, (admin) => admin.resume(name, group));
+  }
+
   /** The dead letters of one group of one topic. */
   deadLetters(topic: TopicOrName, group = 'default'): Letters {
     const name = nameOf('look at dead letters', topic);
@@ -86,6 +102,13 @@ export class Admin {
   /** Delayed messages of all topics whose destination was gone when they fell due. */
   get lostLetters(): Letters {
     return this.#letters('the lost letters', { kind: 'lost' });
+  }
+
+  /** The topic's name. Throws `invalid`. */
+  #groupOf(operation: string, topic: TopicOrName, group: unknown): string {
+    const name = nameOf(operation, topic);
+    checkGroup(`${operation} of "${name}"`, group);
+    return name;
   }
 
   #letters(what: string, box: LetterBox): Letters {

@@ -171,6 +171,12 @@ export interface SubscribeOptions {
    * extension that answers `lost` says the same.
    */
   readonly onLost: (receipts: readonly Receipt[]) => void;
+  /**
+   * Called when the group is paused, and when it flows again; during `subscribe` where it is paused already. While it
+   * is, `receive` waits and hands out nothing. `DriverAdmin.pause` does not resolve before this call has returned, in every
+   * process: whoever starts what was handed out stops then, and gives back what it has not started.
+   */
+  readonly onPaused?: ((paused: boolean) => void) | undefined;
 }
 
 /** Made by a driver at a hand-out, understood by that driver alone: channel and tag, row and token. */
@@ -320,6 +326,14 @@ export interface DriverAdmin {
    * it falls due, unless the group is back by then. What is in hand is lost to its holder. Removing a group that does not exist changes nothing.
    */
   removeGroup(topic: string, group: string): Promise<void>;
+  /**
+   * Nothing of the group is handed out from now on, to nobody, until `resume`; resolves when that is certain of every
+   * process, and rejects with a `timeout` refusal where one does not say so in time: the mark stays then.
+   * What is in hand is as it was. Pausing what is paused is to be as certain. A group that is removed takes its mark along.
+   */
+  pause(topic: string, group: string): Promise<void>;
+  /** Lets it flow again, and wakes who waits. Resuming what flows changes nothing. */
+  resume(topic: string, group: string): Promise<void>;
   depth(topic: string, group: string): Promise<Depth>;
   letters(box: LetterBox, page: LetterPage): Promise<LetterList>;
   /**
@@ -332,7 +346,7 @@ export interface DriverAdmin {
   purge(box: LetterBox, ids: readonly string[] | 'all'): Promise<number>;
 }
 
-/** Each is null where the backend cannot know it (`capabilities.depth`), never a guess. */
+/** Each number is null where the backend cannot know it (`capabilities.depth`), never a guess. */
 export interface Depth {
   readonly ready: number | null;
   readonly delayed: number | null;
@@ -340,6 +354,8 @@ export interface Depth {
   readonly dead: number | null;
   /** Age of the oldest ready message, counted from when it became due; 0 when none is ready. */
   readonly oldestAgeMs: number | null;
+  /** Whether the group is paused: what is ready waits for `resume`. */
+  readonly paused: boolean;
 }
 
 export type LetterBox =
@@ -416,7 +432,7 @@ export interface Capabilities {
   /** Whether giving back counts as a redelivery. */
   readonly countsGiveBack: boolean;
   /** Which fields of `Depth` it can know. */
-  readonly depth: { readonly [field in keyof Depth]: boolean };
+  readonly depth: { readonly [field in Exclude<keyof Depth, 'paused'>]: boolean };
   readonly limits: Limits;
 }
 

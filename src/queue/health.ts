@@ -14,6 +14,8 @@ export interface Health {
     readonly group: string;
     /** Deliveries that it holds, started or not. */
     readonly held: number;
+    /** Its group is paused: it starts nothing until somebody resumes it. */
+    readonly paused: boolean;
     /** Messages that the backend would not settle and holds until the subscription is made anew, which happens by itself; 0 where leases end. */
     readonly stranded: number;
   }[];

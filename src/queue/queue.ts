@@ -328,11 +328,12 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
       open,
       connected,
       blocked,
-      consumers: [...this.#readers].map(({ consumer, topic, group, size, stranded }) => ({
+      consumers: [...this.#readers].map(({ consumer, topic, group, size, groupPaused, stranded }) => ({
         consumer,
         topic: topic.name,
         group,
         held: size,
+        paused: groupPaused,
         stranded,
       })),
     };

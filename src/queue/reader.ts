@@ -51,6 +51,8 @@ export class Reader implements Holder {
   /** Aborted while nothing is received or started: at a close for good, otherwise until there is a new subscription. */
   #pausing = new AbortController();
   readonly #ended = new AbortController();
+  /** The backend hands out nothing to the group until somebody resumes it; nothing is started either. */
+  #groupPaused = false;
   #subscription: DriverSubscription | null = null;
   #keeper: Keeper | null = null;
   #reading: Promise<void> | null = null;
@@ -111,6 +113,10 @@ export class Reader implements Holder {
     return this.#subscription?.lease?.ms ?? null;
   }
 
+  get groupPaused(): boolean {
+    return this.#groupPaused;
+  }
+
   get stopping(): boolean {
     return this.#stopping.signal.aborted;
   }
@@ -130,7 +136,7 @@ export class Reader implements Holder {
 
   /** The next delivery to work on, or null while there is none. */
   take(): Delivery | null {
-    if (this.#paused) return null;
+    if (this.#paused || this.#groupPaused) return null;
     const delivery = this.#clearsTheWay() ? null : this.#held.take();
     this.#hungry = delivery === null;
     if (this.#held.unstarted === 0 || this.#overfed) {
@@ -287,6 +293,7 @@ export class Reader implements Holder {
     const operation = `subscribe to "${this.topic.name}" as group "${group}"`;
     const deadlineAt = clock.now() + callDeadlineMs;
     for (let tries = 1; ; tries++) {
+      this.#groupPaused = false;
       try {
         this.#subscription = await driver.subscribe({
           topic: this.topic.name,
@@ -294,6 +301,7 @@ export class Reader implements Holder {
           prefetch,
           consumer,
           onLost: (receipts) => this.#lostByDriver(receipts),
+          onPaused: (paused) => this.#onGroupPaused(paused),
         });
         break;
       } catch (error) {
@@ -322,6 +330,16 @@ export class Reader implements Holder {
         ),
     });
     this.context.logger.info({ consumer, topic: this.topic.name, group, prefetch }, 'subscribed');
+  }
+
+  /** Nothing is started once this has returned. */
+  #onGroupPaused(paused: boolean): void {
+    if (this.#groupPaused === paused) return;
+    this.#groupPaused = paused;
+    const { consumer, group, topic } = this;
+    this.context.logger.info({ consumer, topic: topic.name, group }, paused ? 'the group is paused' : 'the group flows');
+    if (paused) this.#giveBack(this.#unstarted());
+    else this.#wake();
   }
 
   async #read(): Promise<void> {
@@ -448,7 +466,8 @@ export class Reader implements Holder {
     this.#held.add(ready);
     // After they are held: the keeper looks at what is held, and would find nothing to keep.
     this.#keeper?.watch(ready);
-    if (this.#paused) this.#giveBackUnordered();
+    if (this.#groupPaused) this.#giveBack(this.#unstarted());
+    else if (this.#paused) this.#giveBackUnordered();
     else if (ready.length > 0) this.#options.onReady();
   }
 

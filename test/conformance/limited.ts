@@ -28,6 +28,8 @@ export function limited(driver: MemoryDriver, { capabilities, subscription, send
       topics: () => driver.admin.topics(),
       addGroup: (topic, group) => driver.admin.addGroup(topic, group),
       removeGroup: (topic, group) => driver.admin.removeGroup(topic, group),
+      pause: (topic, group) => driver.admin.pause(topic, group),
+      resume: (topic, group) => driver.admin.resume(topic, group),
       letters: (box, page) => driver.admin.letters(box, page),
       redrive: (box, ids) => driver.admin.redrive(box, ids),
       purge: (box, ids) => driver.admin.purge(box, ids),
@@ -40,6 +42,7 @@ export function limited(driver: MemoryDriver, { capabilities, subscription, send
           inHand: known.inHand ? depth.inHand : null,
           dead: known.dead ? depth.dead : null,
           oldestAgeMs: known.oldestAgeMs ? depth.oldestAgeMs : null,
+          paused: depth.paused,
         };
       },
     },

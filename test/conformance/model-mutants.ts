@@ -37,6 +37,8 @@ function wholeAdmin({ admin }: Driver): Driver['admin'] {
     topics: () => admin.topics(),
     addGroup: (...args) => admin.addGroup(...args),
     removeGroup: (...args) => admin.removeGroup(...args),
+    pause: (...args) => admin.pause(...args),
+    resume: (...args) => admin.resume(...args),
     depth: (...args) => admin.depth(...args),
     letters: (...args) => admin.letters(...args),
     redrive: (...args) => admin.redrive(...args),

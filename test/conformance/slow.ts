@@ -72,6 +72,8 @@ export function slow(
       topics: () => far(() => driver.admin.topics()),
       addGroup: (topic, group) => far(() => driver.admin.addGroup(topic, group)),
       removeGroup: (topic, group) => far(() => driver.admin.removeGroup(topic, group)),
+      pause: (topic, group) => far(() => driver.admin.pause(topic, group)),
+      resume: (topic, group) => far(() => driver.admin.resume(topic, group)),
       depth: (topic, group) => far(() => driver.admin.depth(topic, group)),
       letters: (box, page) => far(() => driver.admin.letters(box, page)),
       redrive: (box, ids) => far(() => driver.admin.redrive(box, ids)),

@@ -36,7 +36,7 @@ const breaks: readonly Break[] = [
     what: 'loses what is released',
     promise: 'S2',
     shownBy: 'a-release-comes-back-after-its-delay-with-its-new-counts',
-    also: ['10.2', '15.1', '11.3', 'S6', '17.2', '18.1', '27.1', 'C2'],
+    also: ['10.2', '15.1', '11.3', 'S6', '17.2', '18.1', '27.1', '28.2', 'C2'],
     subscription: (subscription) => ({
       settle: (batch) =>
         subscription.settle(

@@ -12,9 +12,9 @@ describe('the example driver', async () => {
     expect(failure?.report).toBeUndefined();
   });
 
-  test('has fewer than 300 lines', () => {
+  test('has fewer than 340 lines', () => {
     const source = readFileSync(new URL('../../examples/one-file-driver/driver.ts', import.meta.url), 'utf8');
 
-    expect(source.trimEnd().split('\n').length).toBeLessThan(300);
+    expect(source.trimEnd().split('\n').length).toBeLessThan(340);
   });
 });

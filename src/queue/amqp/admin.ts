@@ -6,6 +6,7 @@ import type { Declaring } from './declaring.js';
 import type { Letters } from './letters.js';
 import type { Names } from './names.js';
 import type { Objects } from './objects.js';
+import type { Pauses } from './pauses.js';
 import type { Repair } from './repair.js';
 
 export interface AdminOptions {
@@ -15,19 +16,21 @@ export interface AdminOptions {
   readonly declaring: Declaring;
   readonly letters: Letters;
   readonly repair: Repair;
+  readonly pauses: Pauses;
   /** How many messages of a group the readers of this process were pushed and have not received. */
   readonly fetchedAhead: (topic: string, group: string) => number;
 }
 
 /** See `DriverAdmin`. Looks into the broker each time. */
 export function adminOf(options: AdminOptions): DriverAdmin {
-  const { names, objects, catalogue, declaring, letters, repair, fetchedAhead } = options;
+  const { names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead } = options;
 
   async function depth(topicName: string, group: string): Promise<Depth> {
     const content = await catalogue.refresh();
     const topic = shapeIn(content, topicName);
     if (topic === null) throw noTopic(topicName);
-    if (groupIn(content, topicName, group) === null) throw noGroup(topicName, group);
+    const there = groupIn(content, topicName, group);
+    if (there === null) throw noGroup(topicName, group);
     const dead = names.dead(topic, group);
     const waiting = objects.queuesOf(topic, group).filter((queue) => queue !== dead);
     const count = async (): Promise<Depth> => ({
@@ -38,6 +41,7 @@ export function adminOf(options: AdminOptions): DriverAdmin {
       delayed: null,
       inHand: null,
       oldestAgeMs: null,
+      paused: there.paused ?? false,
     });
     try {
       return await count();
@@ -53,6 +57,8 @@ export function adminOf(options: AdminOptions): DriverAdmin {
     topics: async () => topologyOf(await catalogue.refresh()),
     addGroup: (topic, group) => declaring.addGroup(topic, group),
     removeGroup: (topic, group) => declaring.removeGroup(topic, group),
+    pause: (topic, group) => pauses.pause(topic, group),
+    resume: (topic, group) => pauses.resume(topic, group),
     letters: (box, page) => letters.list(box, page),
     redrive: (box, ids) => letters.redrive(box, ids),
     purge: (box, ids) => letters.purge(box, ids),

@@ -28,6 +28,8 @@ export interface CatalogueGroup {
   readonly unfinished: boolean;
   /** Patterns that are to be unbound. */
   readonly dropped: readonly string[];
+  /** Nothing of it is handed out. Left out by who never paused it. */
+  readonly paused?: boolean;
 }
 
 export const emptyCatalogue: CatalogueContent = { format: 1, version: 0, topics: {}, delaysMs: [] };
@@ -110,7 +112,7 @@ function declaredGroup(old: CatalogueGroup | null, patterns: readonly string[]):
   const wanted = [...new Set(patterns)].sort();
   if (old !== null && JSON.stringify([...old.patterns].sort()) === JSON.stringify(wanted)) return old;
   const dropped = [...(old?.patterns ?? []), ...(old?.dropped ?? [])].filter((pattern) => !wanted.includes(pattern));
-  return { patterns: wanted, unfinished: true, dropped };
+  return { ...old, patterns: wanted, unfinished: true, dropped };
 }
 
 function sameAdvice(old: CatalogueTopic | null, asked: CatalogueTopic): boolean {
@@ -141,7 +143,7 @@ export function withFinished(
   for (const { topic, group, was } of work) {
     const now = groupIn(changed, topic, group);
     if (now === null || !now.unfinished || JSON.stringify(now.patterns) !== JSON.stringify(was.patterns)) continue;
-    changed = withGroup(changed, topic, group, { patterns: now.patterns, unfinished: false, dropped: [] });
+    changed = withGroup(changed, topic, group, { ...now, unfinished: false, dropped: [] });
   }
   return changed;
 }

@@ -15,6 +15,7 @@ import { Mover } from './mover.js';
 import { Names } from './names.js';
 import { Objects } from './objects.js';
 import type { DriverSettings } from './options.js';
+import { Pauses } from './pauses.js';
 import { Repair } from './repair.js';
 import { Sending } from './sending.js';
 import { Settling } from './settling.js';
@@ -59,6 +60,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const settling = new Settling({ link, sending, delays, gate });
   const declaring = new Declaring({ names, objects, catalogue, gate, logger, mappings: settings.topics });
   const letters = new Letters({ link, names, locks, catalogue, repair, gate, time });
+  const pauses = new Pauses({ link, names, objects, catalogue, clock, logger, consumer });
   const subscriptions = new Set<AmqpSubscription>();
 
   /** What was deleted under a consumer is made again, unless it was removed. */
@@ -81,21 +83,25 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
       settling,
       queues,
       ordered: shape.ordering === 'key',
-      feed: { link, onMissing: () => demandGroup(topic, group) },
-      onClosed: (closed) => subscriptions.delete(closed),
+      feed: { link, onMissing: () => demandGroup(topic, group), untilHeard: () => pauses.heard() },
+      onClosed: (closed) => {
+        leavePauses();
+        subscriptions.delete(closed);
+      },
     });
     subscriptions.add(subscription);
+    const leavePauses = pauses.join(subscription);
     return subscription;
   }
 
   async function close(): Promise<void> {
     closing.abort();
-    await Promise.all([...[...subscriptions].map((each) => each.close()), mover.close(), delays.close()]);
+    await Promise.all([...[...subscriptions].map((each) => each.close()), mover.close(), delays.close(), pauses.close()]);
     await link.close();
   }
 
   const fetchedAhead = (topic: string, group: string): number =>
     [...subscriptions].reduce((sum, each) => sum + each.waitingIn(topic, group), 0);
-  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair, fetchedAhead });
+  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead });
   return { link, declaring, sending, admin, subscribe, close };
 }

@@ -37,6 +37,8 @@ export interface FeedOptions {
   readonly isAwaited: () => boolean;
   /** The queue is not there: makes it again if it should be, or throws the refusal that says what is missing. */
   readonly onMissing: () => Promise<void>;
+  /** Resolves when this process hears of pauses: what is consumed before that, nobody could stop. */
+  readonly untilHeard: () => Promise<void>;
 }
 
 /**
@@ -193,7 +195,14 @@ export class Feed {
     if (!this.#wanted) return;
     if (this.#kept !== null) {
       // It was cancelled, or nobody waited when the channel came back.
-      if (this.#channel !== null) await this.#consumeOn(this.#channel);
+      if (this.#channel === null) return;
+      try {
+        await this.#consumeOn(this.#channel);
+      } catch (error) {
+        // The next `start` tries again.
+        this.#wanted = false;
+        throw error;
+      }
       return;
     }
     const { link, source, prefetch, ordered } = this.#options;
@@ -236,7 +245,9 @@ export class Feed {
   /** Unordered, with a prefetch of 1 at first: see `#widen`. */
   async #consumeOn(channel: ConsumingChannel): Promise<void> {
     if (this.#tags.length > 0) return;
-    const { ordered, consumer } = this.#options;
+    const { ordered, consumer, untilHeard } = this.#options;
+    await untilHeard();
+    if (!this.#wanted) return;
     const { queue } = this.source;
     if (!ordered) this.#isWide = false;
     if (!ordered && this.#setUps > 1) await channel.raw.prefetch(1);

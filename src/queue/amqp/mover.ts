@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { type Clock, type Logger, sleep } from '../driver.js';
 import { type BrokerTime, handedOverAt } from './broker-time.js';
@@ -9,6 +8,7 @@ import { shortestQueueMs } from './delay-parts.js';
 import type { Delays } from './delays.js';
 import { type Destination, type Hop, hopOf } from './destination.js';
 import { encodeLetter } from './letter-coding.js';
+import { listenToChanges } from './listen-to-changes.js';
 import { copyOf, decodeCounts, type EncodedMessage } from './message-coding.js';
 import type { Names } from './names.js';
 import type { Objects } from './objects.js';
@@ -98,22 +98,9 @@ export class Mover {
   /** Whoever changes what is declared tells the movers: they must know which groups are gone. */
   async #listen(channel: ConsumingChannel): Promise<void> {
     const { link, names, consumer, logger } = this.#options;
-    const queue = names.listener(randomUUID());
-    try {
-      // On a channel of its own, since the broker closes that of whoever may not.
-      await link.withChannel(`listen to "${names.changes}"`, async (own) => {
-        await own.assertQueue(queue, { exclusive: true, durable: false });
-        await own.assertExchange(names.changes, 'fanout', { durable: true });
-        await own.bindQueue(queue, names.changes, '');
-      });
-    } catch (error) {
-      if (classify(error).code !== 'denied') throw error;
-      this.#isDeaf = true;
-      logger.warn({ queue }, 'this user may not declare a queue to hear of changes with; looking each time instead');
-      return;
-    }
-    this.#isDeaf = false;
-    await channel.consume(queue, { consumerTag: `${consumer}.changes` });
+    this.#isDeaf = (await listenToChanges(channel, { link, names, consumerTag: `${consumer}.changes` })) === null;
+    if (this.#isDeaf)
+      logger.warn({}, 'this user may not declare a queue to hear of changes with; looking each time instead');
   }
 
   #take(delivery: Delivery): void {

@@ -41,6 +41,11 @@ export class Names {
     return this.#name('changes', unique);
   }
 
+  /** Consumed by every process that reads, and always empty: so that they can be counted. */
+  get readers(): string {
+    return this.#name('readers');
+  }
+
   /** What movers deliver. */
   get due(): string {
     return this.#name('due');

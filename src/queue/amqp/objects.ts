@@ -14,6 +14,7 @@ import {
   lanesOf,
   type QueueTypes,
   queueSpecs,
+  readersSpecs,
 } from './topology-specs.js';
 
 export interface ObjectsOptions extends QueueTypes {
@@ -127,6 +128,13 @@ export class Objects {
     await this.#declare(`"${due}" and "${lost}"`, baseSpecs(this.#names, this.#options));
     this.#options.gate.declared(missing);
     return missing;
+  }
+
+  /** Where those who read are counted. Looked for first: any that is there will do. */
+  async declareReaders(): Promise<void> {
+    const { readers } = this.#names;
+    if ((await this.missing([readers])).length > 0)
+      await this.#declare(`"${readers}"`, readersSpecs(this.#names, this.#options));
   }
 
   /** Delay queues; they are durable when the gate says so. */

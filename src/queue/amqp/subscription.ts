@@ -28,7 +28,7 @@ export interface SubscriptionContext {
   /** The queues of the group, one per lane. */
   readonly queues: readonly string[];
   readonly ordered: boolean;
-  readonly feed: Pick<FeedOptions, 'link' | 'onMissing'>;
+  readonly feed: Pick<FeedOptions, 'link' | 'onMissing' | 'untilHeard'>;
   readonly onClosed: (subscription: AmqpSubscription) => void;
 }
 
@@ -41,7 +41,9 @@ export class AmqpSubscription implements DriverSubscription {
   readonly #feeds: readonly Feed[];
   #wake = new AbortController();
   #signal: AbortSignal | null = null;
+  #isReceiving = false;
   #isAwaited = false;
+  #paused = false;
   #isLinedUp = false;
   #firstFeed = 0;
   #closing: Promise<void> | null = null;
@@ -66,24 +68,55 @@ export class AmqpSubscription implements DriverSubscription {
     );
   }
 
+  get topic(): string {
+    return this.#options.topic;
+  }
+
+  get group(): string {
+    return this.#options.group;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Nothing is handed out, and what was pushed goes back; or all of it comes again. */
+  heed(paused: boolean): void {
+    if (paused === this.#paused || this.#closing !== null) return;
+    this.#paused = paused;
+    if (paused) void this.#stop();
+    else if (this.#isReceiving && this.#signal?.aborted === false) this.#startFeeds();
+    this.#wake.abort();
+    this.#options.onPaused?.(paused);
+  }
+
   async receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     if (this.#closing !== null) {
       throw new Refusal('closed', `subscription "${this.#options.consumer}" is closed`, 'subscribe again');
     }
     this.#signal = signal;
+    this.#isReceiving = true;
+    try {
+      return await this.#receive(max, waitMs, signal);
+    } finally {
+      this.#isReceiving = false;
+    }
+  }
+
+  async #receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     const { clock } = this.#context;
     const untilMs = clock.now() + waitMs;
-    if (!signal.aborted) for (const feed of this.#feeds) feed.start();
+    if (!signal.aborted && !this.#paused) this.#startFeeds();
     while (this.#closing === null) {
       if (signal.aborted) {
         await this.#stop();
         return [];
       }
       this.#wake = new AbortController();
-      if (this.#waiting > 0) {
+      if (this.#waiting > 0 && !this.#paused) {
         await this.#gather(max);
         if (this.#suspects.length > 0) await this.#lineUp(signal);
-        if (signal.aborted || this.#closing !== null) continue;
+        if (signal.aborted || this.#paused || this.#closing !== null) continue;
         const received = this.#take(max);
         if (received.length > 0) return received;
       }
@@ -117,6 +150,10 @@ export class AmqpSubscription implements DriverSubscription {
   async #close(): Promise<void> {
     await Promise.all(this.#feeds.map((feed) => feed.close()));
     this.#context.onClosed(this);
+  }
+
+  #startFeeds(): void {
+    for (const feed of this.#feeds) feed.start();
   }
 
   async #stop(): Promise<void> {

@@ -134,9 +134,18 @@ function binding(
   return { kind: 'binding', queue, exchange, routingKey, arguments: args, undo };
 }
 
-/** The movers' queue and the lost letters. */
+/** The movers' queue, the lost letters, and where those who read are counted. */
 export function baseSpecs(names: Names, { dueQueueType }: QueueTypes): readonly ObjectSpec[] {
-  return [queueSpec(names.due, keptQueue(dueQueueType)), queueSpec(names.lost, keptQueue('quorum'))];
+  return [
+    queueSpec(names.due, keptQueue(dueQueueType)),
+    queueSpec(names.lost, keptQueue('quorum')),
+    queueSpec(names.readers, keptQueue(dueQueueType)),
+  ];
+}
+
+/** Where those who read are counted, and how they hear of pauses. */
+export function readersSpecs(names: Names, { dueQueueType }: QueueTypes): readonly ObjectSpec[] {
+  return [exchangeSpec(names.changes, 'fanout'), queueSpec(names.readers, keptQueue(dueQueueType))];
 }
 
 export function delaySpecs(names: Names, delaysMs: readonly number[]): readonly QueueSpec[] {

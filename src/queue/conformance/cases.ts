@@ -10,6 +10,7 @@ import { events } from './cases/events.js';
 import { idempotency } from './cases/idempotency.js';
 import { ordering } from './cases/ordering.js';
 import { payloads } from './cases/payloads.js';
+import { pausing } from './cases/pausing.js';
 import { publishing } from './cases/publishing.js';
 import { routing } from './cases/routing.js';
 import { settling } from './cases/settling.js';
@@ -30,6 +31,7 @@ export const allCases: readonly Case[] = [
   ...crashLoops,
   ...deadLetters,
   ...consuming,
+  ...pausing,
   ...setup,
   ...events,
   ...errors,

@@ -8,6 +8,8 @@ export function adminOf(client: Client): DriverAdmin {
     topics: () => client.run(() => store.topics()),
     addGroup: (topic, group) => client.run(() => store.addGroup(topic, group)),
     removeGroup: (topic, group) => client.run(() => store.removeGroup(topic, group)),
+    pause: (topic, group) => client.run(() => store.pause(topic, group)),
+    resume: (topic, group) => client.run(() => store.resume(topic, group)),
     depth: (topic, group) => client.run(() => store.depth(topic, group)),
     letters: (box, page) => client.run(() => store.letters(box, page)),
     redrive: (box, ids) => client.run(() => store.redrive(box, ids)),

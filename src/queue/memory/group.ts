@@ -35,6 +35,7 @@ export class Group {
   readonly #delayed = new Heap<Copy>(byDueTime);
   readonly #readers = new Set<Reader>();
   readonly #waiting: Waiting;
+  #paused = false;
   #lastPlace = 0;
   #inHand = 0;
   /** No lease ends before this. Extensions and settlements leave it too low, and a look at all leases repairs it. */
@@ -70,7 +71,20 @@ export class Group {
       inHand: this.#inHand,
       dead: this.dead.count(now),
       oldestAgeMs: oldestDueAt === null ? 0 : now - oldestDueAt,
+      paused: this.#paused,
     };
+  }
+
+  /** Nothing is handed out until `resume`. */
+  pause(): void {
+    this.#paused = true;
+    this.#tellReaders();
+  }
+
+  resume(now: number): void {
+    this.#paused = false;
+    this.#tellReaders();
+    this.serve(now);
   }
 
   /** Takes a copy in; what fell due until now keeps its place before it. */
@@ -90,6 +104,7 @@ export class Group {
 
   join(reader: Reader): void {
     this.#readers.add(reader);
+    reader.tellPaused(this.#paused);
     this.#backlog.share([...this.#readers]);
   }
 
@@ -112,6 +127,7 @@ export class Group {
   /** Hands out up to `max` of what is due, in the order of service. */
   take(reader: Reader, max: number, now: number): readonly Received[] {
     this.#catchUp(now);
+    if (this.#paused) return [];
     const leaseEndsAt = now + reader.leaseMs;
     const received: Received[] = [];
     while (received.length < max) {
@@ -191,6 +207,10 @@ export class Group {
     this.#readers.clear();
     this.#waiting.failAll(refusal);
     return this.#delayed.drain();
+  }
+
+  #tellReaders(): void {
+    for (const reader of this.#readers) reader.tellPaused(this.#paused);
   }
 
   #catchUp(now: number): void {

@@ -9,7 +9,10 @@ import type { Group } from './group.js';
 export class Reader {
   readonly #holds: Hold[] = [];
 
-  constructor(readonly leaseMs: number) {}
+  constructor(
+    readonly leaseMs: number,
+    readonly tellPaused: (paused: boolean) => void,
+  ) {}
 
   /** A copy, in no order: taking holds away while looking at it is fine. */
   get holds(): readonly Hold[] {

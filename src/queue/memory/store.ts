@@ -92,6 +92,14 @@ export class Store implements MemoryStore {
     return this.#catalogue.group(topic, name);
   }
 
+  pause(topic: string, group: string): void {
+    this.group(topic, group).pause();
+  }
+
+  resume(topic: string, group: string): void {
+    this.group(topic, group).resume(this.clock.now());
+  }
+
   depth(topic: string, group: string): Depth {
     return this.group(topic, group).depth(this.clock.now());
   }

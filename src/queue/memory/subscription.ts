@@ -23,6 +23,7 @@ export class MemorySubscription implements DriverSubscription {
   #reader: Reader;
   #group: Group;
   #closed = false;
+  #paused = false;
 
   /** Throws a `not-found` refusal. */
   constructor(client: Client, options: SubscribeOptions, onClosed: (subscription: MemorySubscription) => void) {
@@ -31,7 +32,7 @@ export class MemorySubscription implements DriverSubscription {
     this.#onClosed = onClosed;
     this.lease = { ms: client.leaseMs, extend: (receipts, ms) => this.#extend(receipts, ms) };
     this.#group = client.store.group(options.topic, options.group);
-    this.#reader = new Reader(client.leaseMs);
+    this.#reader = this.#newReader();
     this.#group.join(this.#reader);
   }
 
@@ -92,12 +93,20 @@ export class MemorySubscription implements DriverSubscription {
     return this.#client.run(() => this.#client.store.extend(receipts, ms));
   }
 
+  #newReader(): Reader {
+    return new Reader(this.#client.leaseMs, (paused) => {
+      if (paused === this.#paused || this.#client.isKilled) return;
+      this.#paused = paused;
+      this.#options.onPaused?.(paused);
+    });
+  }
+
   /** A group that was removed and added again is another one; its reader starts afresh. */
   #followGroup(): void {
     const group = this.#client.store.group(this.#options.topic, this.#options.group);
     if (group === this.#group) return;
     this.#group = group;
-    this.#reader = new Reader(this.#client.leaseMs);
+    this.#reader = this.#newReader();
     group.join(this.#reader);
   }
 }

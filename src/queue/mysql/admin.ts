@@ -4,6 +4,7 @@ import type { Context } from './context.js';
 import { addGroup, emptyBox, removeGroup } from './declaring.js';
 import { depthOf } from './depth.js';
 import { boxOf, listLetters, purgeBatch, redriveBatch, wantedOf } from './letters.js';
+import type { Pauses } from './pauses.js';
 
 /** How many rows of a removed group one statement deletes. */
 const rowsPerDelete = 2_000;
@@ -11,10 +12,12 @@ const rowsPerDelete = 2_000;
 /** See `DriverAdmin`. Everything is looked up in the tables, not in what this process knows. */
 export class MysqlAdmin implements DriverAdmin {
   readonly #context: () => Context;
+  readonly #pauses: () => Pauses;
 
-  /** `context` throws a `closed` refusal unless the driver is open. */
-  constructor(context: () => Context) {
+  /** Both throw a `closed` refusal unless the driver is open. */
+  constructor(context: () => Context, pauses: () => Pauses) {
     this.#context = context;
+    this.#pauses = pauses;
   }
 
   async topics(): Promise<readonly TopicTopology[]> {
@@ -35,6 +38,16 @@ export class MysqlAdmin implements DriverAdmin {
     while ((await senders.run((link) => emptyBox(link, tables, box, rowsPerDelete))) === rowsPerDelete) {
       // The next part.
     }
+  }
+
+  async pause(topic: string, name: string): Promise<void> {
+    const group = requireGroup(await this.#context().catalogue.refresh(), topic, name);
+    await this.#pauses().pause(group);
+  }
+
+  async resume(topic: string, name: string): Promise<void> {
+    const group = requireGroup(await this.#context().catalogue.refresh(), topic, name);
+    await this.#pauses().resume(group);
   }
 
   async depth(topic: string, name: string): Promise<Depth> {

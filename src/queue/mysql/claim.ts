@@ -76,7 +76,9 @@ const mostRows = 1_000_000;
  */
 async function claimOrdered(link: Link, statements: Statements, what: Claim): Promise<Claimed | null> {
   const { group, most } = what;
-  if ((await link.rows(statements.lockGroup, [group.id])).length === 0) return null;
+  const [there] = await link.rows(statements.lockGroup, [group.id]);
+  if (there === undefined) return null;
+  if (there.paused !== null) return { rows: [], crowded: false, passed: false };
   const window = 2 * most + 64;
   const look = () => link.rows(statements.lookAtLine, [group.id, group.id, most + 64, group.id, 0, window]);
   let seen = await look();

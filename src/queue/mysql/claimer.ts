@@ -26,6 +26,7 @@ export class Claimer {
   readonly #ready = new Set<Intake>();
   /** Claims whose answer was lost: what they took is nobody's. */
   readonly #forsaken: { readonly box: number; readonly token: number }[] = [];
+  #paused: ReadonlySet<number> = new Set();
   #running: Promise<void> | null = null;
   #closed = false;
 
@@ -56,10 +57,21 @@ export class Claimer {
     intake.remove(waiter);
   }
 
+  /** These boxes are paused, and no others: nothing of them is handed out, not even what a claim under way brings. */
+  pause(boxes: ReadonlySet<number>): void {
+    const before = this.#paused;
+    this.#paused = boxes;
+    for (const box of before) if (!boxes.has(box)) this.wake(box, 0);
+  }
+
+  isPaused(box: number): boolean {
+    return this.#paused.has(box);
+  }
+
   /** Something can be claimed from the box in `inMs`, as far as anybody knows. */
   wake(box: number, inMs: number): void {
     const intake = this.#intakes.get(box);
-    if (intake === undefined) return;
+    if (intake === undefined || this.#paused.has(box)) return;
     if (inMs > 0) {
       intake.alarm(inMs);
       return;
@@ -156,8 +168,9 @@ export class Claimer {
   /** `asked`: those who waited when the claim began. Whoever waits is served, only these are told that there was nothing. */
   #handOut(intake: Intake, rows: readonly Row[], token: number, asked: readonly Waiter[]): void {
     let next = 0;
+    const free = this.#paused.has(intake.group.id) ? [] : rows;
     for (const waiter of intake.waiters) {
-      const share = rows.slice(next, next + waiter.max);
+      const share = free.slice(next, next + waiter.max);
       if (share.length === 0 && !(waiter.once && asked.includes(waiter))) continue;
       next += share.length;
       intake.remove(waiter);

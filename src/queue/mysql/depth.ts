@@ -10,7 +10,7 @@ import type { Tables } from './tables.js';
  * yet, is not in hand but ready. A foreign row, which has no time, is counted and has no age.
  */
 export async function depthOf(link: Link, tables: Tables, { id }: KnownGroup): Promise<Depth> {
-  const { messages } = tables;
+  const { messages, groups } = tables;
   const count = (where: string): string =>
     `(select count(*) from ${messages} force index (service) where box = ${id} and ${where})`;
   const [row] = await link.rows(
@@ -22,7 +22,8 @@ export async function depthOf(link: Link, tables: Tables, { id }: KnownGroup): P
        ${count(`stage in (1, 3) and visible_after > ${now}`)} as in_hand,
        (select min(visible_after) from ${messages} where box = ${id} and stage = 0 and visible_after > 0) as waiting_at,
        (select due_at from ${messages} force index (service) where box = ${id} and stage = 2 order by visible_after, id limit 1) as line_at,
-       (select min(due_at) from ${messages} force index (service) where box = ${id} and stage in (1, 3) and visible_after <= ${now}) as freed_at`,
+       (select min(due_at) from ${messages} force index (service) where box = ${id} and stage in (1, 3) and visible_after <= ${now}) as freed_at,
+       (select paused from ${groups} where id = ${id}) as paused`,
   );
   const nowMs = Number(row?.now_ms);
   const times = [row?.waiting_at, row?.line_at, row?.freed_at]
@@ -35,5 +36,6 @@ export async function depthOf(link: Link, tables: Tables, { id }: KnownGroup): P
     inHand: Number(row?.in_hand),
     dead: await countLetters(link, tables, id),
     oldestAgeMs: times.length === 0 ? 0 : nowMs - Math.min(...times),
+    paused: row?.paused !== null,
   };
 }

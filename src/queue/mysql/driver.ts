@@ -34,6 +34,7 @@ import type { Link, LinkSource } from './link.js';
 import { queueMigrationList } from './migrations/index.js';
 import type { CheckedOptions } from './options.js';
 import { OwnConnections } from './own-link.js';
+import { Pauses } from './pauses.js';
 import { Prober } from './prober.js';
 import { Sending } from './sending.js';
 import { Session } from './session.js';
@@ -49,6 +50,7 @@ import { Wakes } from './wakes.js';
 interface Running extends Desk {
   readonly sending: Sending;
   readonly prober: Prober;
+  readonly pauses: Pauses;
   readonly housekeeping: Housekeeping;
   readonly life: Life;
 }
@@ -68,7 +70,10 @@ export class MysqlDriver implements Driver {
   constructor(options: CheckedOptions) {
     this.#options = options;
     this.#capabilities = capabilitiesWith(options.leaseMs, options.connections);
-    this.admin = new MysqlAdmin(() => this.#open().context);
+    this.admin = new MysqlAdmin(
+      () => this.#open().context,
+      () => this.#open().pauses,
+    );
   }
 
   get capabilities(): Capabilities {
@@ -112,6 +117,12 @@ export class MysqlDriver implements Driver {
     await Promise.all([claiming.warm(), quick.warm(), running.life.ready()]);
     const subscription = new MysqlSubscription(this.#open(), options);
     this.#subscriptions.add(subscription);
+    try {
+      await subscription.begin();
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
     return subscription;
   }
 
@@ -182,6 +193,8 @@ export class MysqlDriver implements Driver {
       };
       const life = new Life(context, living, host);
       const claimer = new Claimer(context, () => life.nextToken());
+      const pauses = new Pauses(context, claimer, life);
+      life.onLook = () => pauses.look();
       await catalogue.refresh();
       await life.begin();
       return {
@@ -189,7 +202,8 @@ export class MysqlDriver implements Driver {
         holds: new Holds(),
         settler: new Settler(context),
         sending: new Sending(context),
-        prober: new Prober(context, claimer),
+        pauses,
+        prober: new Prober(context, claimer, pauses),
         housekeeping: new Housekeeping(context),
         check: () => {
           this.#open();

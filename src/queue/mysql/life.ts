@@ -32,6 +32,8 @@ export class Life {
   #holder: number | null = null;
   #claims = 0;
   #startedAtS = 0;
+  /** What the row says of pauses. */
+  #heeded: string | null = null;
   #connected = false;
   #registering: Promise<number> | null = null;
   #living: Promise<void> | null = null;
@@ -42,6 +44,14 @@ export class Life {
     this.#host = host;
     session.onLost = (cause) => this.#lost(cause);
   }
+
+  /** Whether anything can be claimed in this process's name. */
+  get isHolder(): boolean {
+    return this.#holder !== null;
+  }
+
+  /** Called about as often as the others are looked at. */
+  onLook: () => Promise<void> = async () => {};
 
   get connected(): boolean {
     return this.#connected;
@@ -64,6 +74,18 @@ export class Life {
     const holder = this.#holder ?? (await this.#register());
     this.#claims++;
     return tokensOf(holder).nth(this.#claims);
+  }
+
+  /** Writes down which pauses this process heeds, for whoever waits for that. */
+  async heed(tokens: string): Promise<void> {
+    if (this.#holder === null || this.#heeded === tokens) return;
+    await this.#session.run(async (link) => {
+      await link.write(`update ${this.#context.tables.holders} set heeded = ? where id = ?`, [
+        bytes(tokens),
+        this.#holder as number,
+      ]);
+    });
+    this.#heeded = tokens;
   }
 
   /** What it held must have been given back. */
@@ -92,7 +114,10 @@ export class Life {
     while (!this.#stopping.signal.aborted) {
       try {
         if (!this.#connected) await this.#reconnect(failures);
-        else await this.#session.run((link) => this.#look(link));
+        else {
+          await this.#session.run((link) => this.#look(link));
+          await this.onLook();
+        }
         failures = 0;
       } catch (cause) {
         failures++;
@@ -158,6 +183,7 @@ export class Life {
           [this.#lockName, this.#startedAtS],
         );
         this.#holder = insertId;
+        this.#heeded = null;
         return insertId;
       })
       .finally(() => {

@@ -3,6 +3,7 @@ import type { Claimer } from './claimer.js';
 import type { Context } from './context.js';
 import type { Intake } from './intake.js';
 import type { Row } from './link.js';
+import type { Pauses } from './pauses.js';
 import { now, numericOrNull } from './sql-values.js';
 import type { Tables } from './tables.js';
 
@@ -26,13 +27,15 @@ const roundingMs = 2;
 export class Prober {
   readonly #context: Context;
   readonly #claimer: Claimer;
+  readonly #pauses: Pauses;
   #cancel: (() => void) | null = null;
   #intervalMs = idleMs;
   #running: Promise<void> | null = null;
   #closed = false;
 
-  constructor(context: Context, claimer: Claimer) {
+  constructor(context: Context, claimer: Claimer, pauses: Pauses) {
     this.#context = context;
+    this.#pauses = pauses;
     this.#claimer = claimer;
     claimer.onWaiting = () => this.#schedule();
   }
@@ -73,6 +76,9 @@ export class Prober {
         const box = Number(row.box);
         const isOver = [row.ends_at, row.line_ends_at].some((end) => end !== null && Number(end) <= Number(row.now_ms));
         if (isOver) await this.#takeBackLate(box);
+        const isPaused = row.paused !== null;
+        if (row.there !== null && isPaused !== this.#claimer.isPaused(box)) await this.#pauses.look();
+        if (isPaused) continue;
         if (this.#act(box, row, isOver)) found = true;
       }
       this.#intervalMs = found ? busyMs : Math.min(idleMs, this.#intervalMs * slowDownBy);
@@ -117,7 +123,8 @@ export function probeOf({ messages, groups }: Tables, intakes: readonly { readon
     .map(({ group: { id, topic } }) => {
       const ordered = topic.ordering === 'key';
       const line = ordered ? `(select 1 from ${messages} where box = ${id} and stage = 2 limit 1)` : 'null';
-      return `select ${id} as box, (select id from ${groups} where id = ${id}) as there, ${now} as now_ms, ${first(id, 0)} as due_at,
+      return `select ${id} as box, (select id from ${groups} where id = ${id}) as there,
+        (select paused from ${groups} where id = ${id}) as paused, ${now} as now_ms, ${first(id, 0)} as due_at,
         ${first(id, 1)} as ends_at, ${ordered ? first(id, 3) : 'null'} as line_ends_at, ${line} as line`;
     })
     .join(' union all ');

@@ -76,12 +76,12 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
     /**
      * What is due, in the order of becoming so, from the index alone, and leases that are over. It locks nothing: a locking scan
      * also locks the row behind its range, which is the first of some other group, and with `skip locked` that group's claims
-     * then skipped it (a message was overtaken, about once in 50 000 claims of busy neighbours). Nothing of a group that is gone.
+     * then skipped it (a message was overtaken, about once in 50 000 claims of busy neighbours). Nothing of a group that is gone or paused.
      */
     lookAtWaiting: `(select id, visible_after as at_ms, 0 as late
         from ${served}
         where box = ? and stage = 0 and visible_after <= ${now}
-          and exists (select 1 from ${groups} where id = ?)
+          and exists (select 1 from ${groups} where id = ? and paused is null)
         order by visible_after, id
         limit ?)
       union all
@@ -96,7 +96,7 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
       for update skip locked`,
 
     /** Claims of an ordered group come one after the other; publishers never touch this row. None: the group is gone. */
-    lockGroup: `select id from ${groups} where id = ? for update`,
+    lockGroup: `select id, paused from ${groups} where id = ? for update`,
 
     /** All that the choice depends on, in one snapshot: who is in hand (and whether for too long), what is due, and the head of the line. */
     lookAtLine: `(select stage, id, key_hash, visible_after as at_ms, visible_after <= ${now} as late

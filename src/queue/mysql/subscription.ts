@@ -16,6 +16,7 @@ import { claimsOf, Hold, type Holds } from './hold.js';
 import type { Waiter } from './intake.js';
 import type { Row } from './link.js';
 import { countsOf, messageOf } from './message-row.js';
+import type { Pauses } from './pauses.js';
 import type { Settler } from './settler.js';
 import { held } from './statements.js';
 
@@ -25,6 +26,7 @@ export interface Desk {
   readonly claimer: Claimer;
   readonly settler: Settler;
   readonly holds: Holds;
+  readonly pauses: Pauses;
   /** Throws a `closed` refusal unless the driver is open. */
   check(): void;
   closed(subscription: MysqlSubscription): void;
@@ -39,11 +41,27 @@ export class MysqlSubscription implements DriverSubscription {
   /** Ends what is pending. */
   readonly #pending = new Set<() => void>();
   #closing: Promise<void> | null = null;
+  #paused = false;
+  #leavePauses: () => void = () => {};
 
   constructor(desk: Desk, options: SubscribeOptions) {
     this.#desk = desk;
     this.#options = options;
     this.lease = { ms: desk.context.leaseMs, extend: (receipts, ms) => this.#extend(receipts, ms) };
+  }
+
+  /** Before it is given to anybody: it must hear of every pause. */
+  async begin(): Promise<void> {
+    const { topic, group, onPaused } = this.#options;
+    this.#leavePauses = await this.#desk.pauses.join({
+      topic,
+      group,
+      heed: (paused) => {
+        if (paused === this.#paused || this.#closing !== null) return;
+        this.#paused = paused;
+        onPaused?.(paused);
+      },
+    });
   }
 
   async receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
@@ -137,6 +155,7 @@ export class MysqlSubscription implements DriverSubscription {
 
   async #close(): Promise<void> {
     for (const stop of [...this.#pending]) stop();
+    this.#leavePauses();
     this.#desk.closed(this);
     const holds = [...this.#holds];
     for (const hold of holds) hold.end();

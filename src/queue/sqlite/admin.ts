@@ -13,6 +13,7 @@ import {
   purgeLetters,
   redriveLetters,
 } from './letters.js';
+import { pause, resumeGroup } from './pausing.js';
 import type { QueueFile } from './queue-file.js';
 import { state } from './state.js';
 
@@ -33,8 +34,10 @@ export function adminOf(client: Client): DriverAdmin {
         const groupId = await file.write((there) => removeGroup(there, topic, group));
         if (groupId !== null) await clear(file, groupId);
       }),
+    pause: (topic, group) => client.run(() => pause(client, topic, group)),
+    resume: (topic, group) => client.run(() => client.file.write((there) => resumeGroup(there, topic, group))),
     depth: (topic, group) =>
-      client.run(() => client.file.read((there) => depthOf(there.group(topic, group).groupId, now()))),
+      client.run(() => client.file.read((there) => depthOf(there.group(topic, group), now()))),
     letters: (box, page) =>
       client.run(async () => {
         await overdueLost();

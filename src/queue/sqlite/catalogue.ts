@@ -4,6 +4,8 @@ import { type GroupTopology, matches, noGroup, noTopic, type TopicTopology } fro
 
 export interface KnownGroup extends GroupTopology {
   readonly groupId: number;
+  /** The token of its pause; null: it flows. */
+  readonly paused: string | null;
 }
 
 export interface KnownTopic extends TopicTopology {
@@ -81,6 +83,7 @@ function topicOf(row: SqliteRow, groups: readonly SqliteRow[]): KnownTopic {
         groupId: Number(group.group_id),
         name: String(group.name),
         patterns: JSON.parse(String(group.patterns)) as string[],
+        paused: typeof group.paused === 'string' ? group.paused : null,
       })),
   };
 }

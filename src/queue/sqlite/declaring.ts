@@ -105,6 +105,6 @@ function* adopt(topic: string, name: string, now: number): Steps<void> {
   );
 }
 
-function* newVersion(): Steps<void> {
+export function* newVersion(): Steps<void> {
   yield* ask('update {state} set catalogue_version = catalogue_version + 1');
 }

@@ -1,10 +1,11 @@
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { Depth } from '../driver.js';
+import type { KnownGroup } from './catalogue.js';
 import { countLetters } from './letters.js';
 import { state } from './state.js';
 
 /** Counts by index. What fell due, or whose lease ended, since somebody claimed last is ready. */
-export function* depthOf(groupId: number, now: number): Steps<Depth> {
+export function* depthOf({ groupId, paused }: KnownGroup, now: number): Steps<Depth> {
   const [counts] = yield* ask(
     `select
       (select count(*) from {messages} where group_id = ?1 and state in (${state.ready}, ${state.behind})) as ready,
@@ -22,6 +23,7 @@ export function* depthOf(groupId: number, now: number): Steps<Depth> {
     inHand: count('in_hand') - count('ended'),
     dead: yield* countLetters(groupId, now),
     oldestAgeMs: oldest === null ? 0 : Math.max(0, now - oldest),
+    paused: paused !== null,
   };
 }
 

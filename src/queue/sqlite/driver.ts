@@ -24,6 +24,8 @@ import { declare } from './declaring.js';
 import { bury, die, enter, isGone, live, otherHolders } from './holders.js';
 import { queueMigrationList } from './migrations/index.js';
 import type { SqliteSettings } from './options.js';
+import { PauseWatch } from './pause-watch.js';
+import { tokensIn } from './pausing.js';
 import { QueueFile } from './queue-file.js';
 import { sendBatch } from './sending.js';
 import { SqliteSubscription } from './subscription.js';
@@ -40,6 +42,7 @@ export class SqliteDriver implements Driver {
   readonly #subscriptions = new Set<SqliteSubscription>();
   readonly #recentSends = new RecentSends();
   #stopProbing: () => void = () => {};
+  #pauses: PauseWatch | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(settings: SqliteSettings) {
@@ -55,10 +58,15 @@ export class SqliteDriver implements Driver {
       const list = queueMigrationList(this.#settings.tablePrefix);
       const file = new QueueFile(await openSqliteTables(this.#settings, list));
       try {
-        const holderId = await file.write(() => enter());
+        const { holderId, entered } = await file.write(function* (there) {
+          return { holderId: yield* enter(tokensIn(there)), entered: there };
+        });
         live(holderId);
         this.#stopProbing = file.tables.file.onProbe(() => void this.#buryTheDead(file, holderId).catch(() => {}));
         await this.#buryTheDead(file, holderId);
+        this.#pauses = new PauseWatch({ file, holderId, entered }, (there) => {
+          for (const subscription of this.#subscriptions) subscription.heed(there);
+        });
         return { file, holderId };
       } catch (error) {
         file.tables.file.leave();
@@ -93,10 +101,18 @@ export class SqliteDriver implements Driver {
 
   subscribe(options: SubscribeOptions): Promise<DriverSubscription> {
     return this.#client.run(async () => {
-      // An unknown topic or group is told now.
-      (await this.#client.file.catalogue()).group(options.topic, options.group);
       const subscription = new SqliteSubscription(this.#client, options, (ended) => this.#subscriptions.delete(ended));
+      // Before it looks, so that it is told of what comes after the look.
       this.#subscriptions.add(subscription);
+      try {
+        const there = await this.#client.file.catalogue();
+        // An unknown topic or group is told now.
+        there.group(options.topic, options.group);
+        subscription.heed(there);
+      } catch (error) {
+        await subscription.leave();
+        throw error;
+      }
       return subscription;
     });
   }
@@ -120,6 +136,7 @@ export class SqliteDriver implements Driver {
     const { file, holderId } = this.#client;
     this.#client.kill();
     this.#stopProbing();
+    this.#pauses?.stop();
     for (const subscription of this.#subscriptions) subscription.forget();
     die(holderId);
     file.tables.file.leave();
@@ -132,6 +149,7 @@ export class SqliteDriver implements Driver {
     }
     const { file, holderId } = this.#client;
     this.#stopProbing();
+    this.#pauses?.stop();
     try {
       await Promise.all([...this.#subscriptions].map((subscription) => subscription.leave()));
       // With it goes whatever a claim that was under way has taken for nobody.

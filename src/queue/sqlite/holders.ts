@@ -16,11 +16,11 @@ const thisMachine: string = (() => {
 /** Those of this process that are open. Another process asks the machine; within one, only this knows. */
 const livingHere = new Set<number>();
 
-/** Makes a holder known: what it has in hand is taken from it when its process is seen to be gone. */
-export function* enter(): Steps<number> {
+/** Makes a holder known, with the pauses that it heeds: what it has in hand is taken from it when its process is seen to be gone. */
+export function* enter(heeded: string): Steps<number> {
   const [row] = yield* ask(
-    'insert into {holders} (machine, pid, started) values (?, ?, ?) returning holder_id',
-    ...[thisMachine, process.pid, startedAt(process.pid) ?? ''],
+    'insert into {holders} (machine, pid, started, heeded) values (?, ?, ?, ?) returning holder_id',
+    ...[thisMachine, process.pid, startedAt(process.pid) ?? '', heeded],
   );
   return Number(row?.holder_id);
 }

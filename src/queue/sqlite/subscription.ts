@@ -27,6 +27,8 @@ export class SqliteSubscription implements DriverSubscription {
   readonly #held = new Set<Receipt>();
   #claiming: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
+  #paused = false;
+  #heededVersion = -1;
 
   constructor(client: Client, options: SubscribeOptions, onClosed: (subscription: SqliteSubscription) => void) {
     this.#client = client;
@@ -74,6 +76,19 @@ export class SqliteSubscription implements DriverSubscription {
     return this.#closed;
   }
 
+  /** Tells its reader whether its group is paused, if that is news. */
+  heed(catalogue: Catalogue): void {
+    const { topic, group, onPaused } = this.#options;
+    const known = catalogue.find(topic)?.groups.find(({ name }) => name === group);
+    const paused = known !== undefined && known.paused !== null;
+    // Two looks at the file need not be told in their order.
+    if (catalogue.version < this.#heededVersion) return;
+    this.#heededVersion = catalogue.version;
+    if (paused === this.#paused || this.#closed !== null) return;
+    this.#paused = paused;
+    onPaused?.(paused);
+  }
+
   /** As its process's end: nothing is given back, nothing written. */
   forget(): void {
     this.#closed ??= Promise.resolve();
@@ -100,9 +115,9 @@ export class SqliteSubscription implements DriverSubscription {
     const claiming = file
       .write((catalogue) => {
         const { ordering } = catalogue.topic(topic);
-        const { groupId } = catalogue.group(topic, group);
+        const { groupId, paused } = catalogue.group(topic, group);
         // What ended the reader may have come while the lock was waited for.
-        const wanted = ended.aborted || this.#client.isKilled ? 0 : max;
+        const wanted = ended.aborted || this.#client.isKilled || paused !== null ? 0 : max;
         return claim({ groupId, ordered: ordering === 'key', max: wanted, holderId, leaseMs }, this.#client.now());
       })
       .then((rows) => rows.map((row) => this.#handedOut(row)));
@@ -137,10 +152,13 @@ export class SqliteSubscription implements DriverSubscription {
     });
   }
 
-  /** Asks of the group without a lock. Rejects with a `not-found` refusal while the topic or the group is gone. */
+  /** Asks of the group without a lock; of a paused one nothing comes, whatever falls due. Rejects with a `not-found` refusal while the topic or the group is gone. */
   #look(sql: string, ...parameters: readonly number[]): Promise<readonly SqliteRow[]> {
     const { topic, group } = this.#options;
-    return this.#client.file.read((catalogue) => ask(sql, catalogue.group(topic, group).groupId, ...parameters));
+    return this.#client.file.read(function* (catalogue) {
+      const { groupId, paused } = catalogue.group(topic, group);
+      return paused === null ? yield* ask(sql, groupId, ...parameters) : [];
+    });
   }
 
   #extend(receipts: readonly OpaqueReceipt[], ms: number): Promise<readonly ('done' | 'lost')[]> {

@@ -136,7 +136,7 @@ test('a reader that joins gets lanes whose keys are still in hand with another, 
 
 test('ten thousand keys that were used once leave nothing behind', () => {
   const backlog = new OrderedBacklog(8);
-  const reader = new Reader(30_000);
+  const reader = new Reader(30_000, () => {});
   backlog.share([reader]);
   for (let place = 1; place <= 10_000; place++) {
     const { message, lane, counts } = entry(`${place}`, { key: `${place}`, lane: place % 8 });

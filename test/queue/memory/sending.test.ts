@@ -159,6 +159,7 @@ test('messages acked leave nothing to count, and messages waiting are counted wi
     inHand: 1,
     dead: 0,
     oldestAgeMs: 1000,
+    paused: false,
   });
 
   await subscription.settle([{ kind: 'ack', receipt: a?.receipt as object, outbox: [] }]);

@@ -221,7 +221,7 @@ export const events: readonly Case[] = [
         assert.deepEqual(structuredClone(busy), busy);
         assert.deepEqual([busy.status, busy.open, busy.connected, busy.blocked], ['ok', true, true, null]);
         assert.deepEqual(busy.consumers, [
-          { consumer: consumer.consumer, topic: topic.name, group: 'default', held: 1, stranded: 0 },
+          { consumer: consumer.consumer, topic: topic.name, group: 'default', held: 1, paused: false, stranded: 0 },
         ]);
         assert.deepEqual([idle.status, idle.consumers], ['ok', []]);
         assert.deepEqual([closed.status, closed.open], ['down', false]);

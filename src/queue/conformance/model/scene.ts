@@ -329,7 +329,7 @@ export class Scene {
       const waiting = group.copies.filter(({ hold, due }) => hold === null && due.from <= now.to);
       const pushes = this.capabilities.lease === null && this.readers.some((reader) => reader.group === group);
       const oldestAgeMs = Math.max(0, ...waiting.map(({ due }) => now.from - due.from));
-      const expected: Readonly<Record<keyof typeof depth, number | null>> = {
+      const expected: Readonly<Record<Exclude<keyof typeof depth, 'paused'>, number | null>> = {
         // What a backend has pushed is in hand for it, and not yet for the reader.
         ready: pushes ? null : waiting.length,
         inHand: pushes ? null : inHand,
@@ -337,7 +337,7 @@ export class Scene {
         dead: group.letters.length,
         oldestAgeMs: this.time.isVirtual && !pushes ? oldestAgeMs : null,
       };
-      for (const field of Object.keys(expected) as (keyof typeof depth)[]) {
+      for (const field of Object.keys(expected) as (keyof typeof expected)[]) {
         const known = this.capabilities.depth[field];
         if (known && expected[field] !== null && depth[field] !== expected[field])
           return `${nameOf(group)} has ${field} ${depth[field]} instead of ${expected[field]}`;

@@ -1,6 +1,7 @@
 import { defaultTablePrefix, type MigrationList, type Migrations } from '../../../sql/migration.js';
 import { migrationsFor } from '../../../sql/migrations-for.js';
 import { createTables } from './0001-tables.js';
+import { addPauses } from './0002-pauses.js';
 
 /** The steps that make the queue's tables. Steps are only ever added. */
 export function queueMigrationList(tablePrefix: string): MigrationList {
@@ -9,6 +10,7 @@ export function queueMigrationList(tablePrefix: string): MigrationList {
     tablePrefix,
     steps: {
       '0001-tables': { up: (db) => createTables(db, tablePrefix) },
+      '0002-pauses': { up: (db) => addPauses(db, tablePrefix) },
     },
   };
 }
