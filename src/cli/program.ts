@@ -7,6 +7,8 @@ import { addDemo } from './commands/demo.js';
 import { addEnqueue } from './commands/enqueue.js';
 import { addMigrate } from './commands/migrate.js';
 import { addOrchestrate } from './commands/orchestrate.js';
+import { addPause } from './commands/pause.js';
+import { addResume } from './commands/resume.js';
 import { addTopics } from './commands/topics.js';
 import { exitCodesHelp } from './exit-codes.js';
 import type { CliIo } from './io.js';
@@ -25,6 +27,8 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
   addOrchestrate,
   addEnqueue,
   addTopics,
+  addPause,
+  addResume,
   addDeadLetters,
   addConfig,
   addMigrate,

@@ -337,7 +337,10 @@ export class Reader implements Holder {
     if (this.#groupPaused === paused) return;
     this.#groupPaused = paused;
     const { consumer, group, topic } = this;
-    this.context.logger.info({ consumer, topic: topic.name, group }, paused ? 'the group is paused' : 'the group flows');
+    this.context.logger.info(
+      { consumer, topic: topic.name, group },
+      paused ? 'the group is paused' : 'the group flows',
+    );
     if (paused) this.#giveBack(this.#unstarted());
     else this.#wake();
   }

@@ -9,7 +9,7 @@ describe('topics', () => {
 
     expect(code).toBe(0);
     const [head, ...lines] = stdout.trimEnd().split('\n');
-    expect(head?.split(/ {2,}/)).toEqual(['topic', 'group', 'ready', 'delayed', 'in hand', 'dead', 'oldest']);
+    expect(head?.split(/ {2,}/)).toEqual(['topic', 'group', 'ready', 'delayed', 'in hand', 'dead', 'oldest', 'state']);
     expect(lines.map((line) => line.split(/ {2,}/).slice(0, 6)).sort()).toEqual([
       ['images', 'audit', '1', '0', '0', '0'],
       ['images', 'default', '1', '1', '0', '2'],
@@ -30,6 +30,7 @@ describe('topics', () => {
           inHand: 0,
           dead: 1,
           oldestAgeMs: expect.any(Number),
+          paused: false,
         },
         expect.objectContaining({ group: 'audit', patterns: ['eu.#'], ready: 1 }),
       ]),

@@ -18,12 +18,15 @@ interface GroupLine {
   readonly inHand: number | null;
   readonly dead: number | null;
   readonly oldestAgeMs: number | null;
+  readonly paused: boolean;
 }
 
 export function addTopics(program: Command, { io }: Cli): void {
   const command = program
     .command('topics')
-    .description('Prints what waits in each group of each topic: ready, delayed, in hand, dead, age of the oldest.')
+    .description(
+      'Prints what waits in each group of each topic: ready, delayed, in hand, dead, age of the oldest, and whether it is paused.',
+    )
     .addHelpText('after', '\nExample:\n  $ signalbox topics');
   addCommonFlags(command).action(async (flags: CommonFlags) => {
     const { lines, durable } = await withQueue({ io, flags, topics: [] }, async (queue) => ({
@@ -68,6 +71,7 @@ const columns: readonly Column<GroupLine>[] = [
     text: ({ oldestAgeMs }) => (oldestAgeMs === null ? '?' : oldestAgeMs === 0 ? '-' : ageText(oldestAgeMs)),
     align: 'right',
   },
+  { head: 'state', text: ({ paused }) => (paused ? 'paused' : 'flows') },
 ];
 
 /** The largest unit that says something: 950 ms, 12.3 s, 5 min, 3 h, 2 d. */

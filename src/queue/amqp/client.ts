@@ -96,7 +96,12 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
 
   async function close(): Promise<void> {
     closing.abort();
-    await Promise.all([...[...subscriptions].map((each) => each.close()), mover.close(), delays.close(), pauses.close()]);
+    await Promise.all([
+      ...[...subscriptions].map((each) => each.close()),
+      mover.close(),
+      delays.close(),
+      pauses.close(),
+    ]);
     await link.close();
   }
 

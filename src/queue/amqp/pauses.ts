@@ -193,7 +193,10 @@ export class Pauses {
         await sleep(clock, 5);
         continue;
       }
-      const answer = JSON.parse(message.content.toString('utf8')) as { readonly round: number; readonly reader: string };
+      const answer = JSON.parse(message.content.toString('utf8')) as {
+        readonly round: number;
+        readonly reader: string;
+      };
       if (answer.round === round) answered.add(answer.reader);
     }
     return answered.size;

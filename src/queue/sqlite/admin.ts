@@ -36,8 +36,7 @@ export function adminOf(client: Client): DriverAdmin {
       }),
     pause: (topic, group) => client.run(() => pause(client, topic, group)),
     resume: (topic, group) => client.run(() => client.file.write((there) => resumeGroup(there, topic, group))),
-    depth: (topic, group) =>
-      client.run(() => client.file.read((there) => depthOf(there.group(topic, group), now()))),
+    depth: (topic, group) => client.run(() => client.file.read((there) => depthOf(there.group(topic, group), now()))),
     letters: (box, page) =>
       client.run(async () => {
         await overdueLost();

@@ -13,5 +13,6 @@ export async function addPauses(db: Kysely<unknown>, prefix: string): Promise<vo
 
 async function addColumn(db: Kysely<unknown>, table: string, column: string, type: string): Promise<void> {
   const there = await db.executeQuery(CompiledQuery.raw(`show columns from ${table} like '${column}'`));
-  if (there.rows.length === 0) await db.executeQuery(CompiledQuery.raw(`alter table ${table} add column ${column} ${type}`));
+  if (there.rows.length === 0)
+    await db.executeQuery(CompiledQuery.raw(`alter table ${table} add column ${column} ${type}`));
 }
