@@ -136,7 +136,7 @@ export class Reader implements Holder {
 
   /** The next delivery to work on, or null while there is none. */
   take(): Delivery | null {
-    if (this.#paused || this.#groupPaused) return null;
+    if (this.#paused) return null;
     const delivery = this.#clearsTheWay() ? null : this.#held.take();
     this.#hungry = delivery === null;
     if (this.#held.unstarted === 0 || this.#overfed) {

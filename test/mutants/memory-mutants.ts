@@ -26,6 +26,41 @@ export const memoryMutants: Species = {
       ],
     },
     {
+      name: 'hands out what is paused',
+      file: 'memory/group.ts',
+      find: 'if (this.#paused) return [];',
+      replace: '',
+      killedBy: [
+        'nothing-is-started-once-a-pause-has-resolved',
+        'what-is-in-hand-when-its-group-is-paused-is-settled-as-ever',
+        'what-was-not-started-goes-back-and-is-no-attempt',
+        'whoever-subscribes-to-a-paused-group-waits',
+        'two-who-pause-at-once-are-both-certain',
+        'of-a-paused-group-nothing-is-handed-out-whatever-falls-due',
+        'a-lease-that-ends-while-its-group-is-paused-hands-nothing-out',
+        'a-pause-holds-for-clients-that-come-later',
+        'pausing-and-resuming-twice-is-once',
+      ],
+    },
+    {
+      name: 'wakes nobody at a resume',
+      file: 'memory/group.ts',
+      find: 'this.#tellReaders();\n    this.serve(now);',
+      replace: 'this.#tellReaders();',
+      killedBy: ['a-resume-wakes-who-waits'],
+    },
+    {
+      name: 'tells no reader of a pause',
+      file: 'memory/group.ts',
+      find: 'this.#paused = true;\n    this.#tellReaders();',
+      replace: 'this.#paused = true;',
+      killedBy: [
+        'nothing-is-started-once-a-pause-has-resolved',
+        'what-was-not-started-goes-back-and-is-no-attempt',
+        'depth-and-health-say-that-a-group-is-paused',
+      ],
+    },
+    {
       name: 'wakes nobody when a lease ends',
       file: 'memory/group.ts',
       find: 'this.#waiting.alarm(Math.min(this.#delayed.peek()?.dueAt ?? Number.POSITIVE_INFINITY, this.#leasesHoldUntil));',
@@ -49,6 +84,8 @@ export const memoryMutants: Species = {
         'one-stale-receipt-of-a-batch-stops-no-other',
         'counts-hold-over-a-killed-process',
         'the-format-of-a-message-is-kept',
+        'what-is-in-hand-when-its-group-is-paused-is-settled-as-ever',
+        'of-a-paused-group-nothing-is-handed-out-whatever-falls-due',
       ],
     },
     {
@@ -109,7 +146,10 @@ export const memoryMutants: Species = {
       file: 'memory/ordered-backlog.ts',
       find: 'line.busy = true;',
       replace: 'line.busy = line.waiting.size > 1;',
-      killedBy: ['what-is-published-while-its-key-is-in-hand-waits-in-any-process'],
+      killedBy: [
+        'what-is-published-while-its-key-is-in-hand-waits-in-any-process',
+        'an-ordered-topic-that-was-paused-keeps-the-order-of-its-keys',
+      ],
     },
     {
       name: 'lets a slow key stop its lane',
@@ -162,6 +202,8 @@ export const memoryMutants: Species = {
         'three-killers-among-64-held-messages-end-as-three-dead-letters',
         'what-was-redelivered-more-than-twice-is-started-alone',
         'nothing-is-started-once-a-close-has-begun',
+        'nothing-is-started-once-a-pause-has-resolved',
+        'what-was-not-started-goes-back-and-is-no-attempt',
       ],
     },
     {
@@ -175,6 +217,7 @@ export const memoryMutants: Species = {
         'what-is-given-back-is-there-for-others-at-once',
         'a-clean-stop-gives-back-what-was-not-started',
         'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
+        'what-was-not-started-goes-back-and-is-no-attempt',
       ],
     },
     {
@@ -188,6 +231,7 @@ export const memoryMutants: Species = {
         'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
         'three-killers-among-64-held-messages-end-as-three-dead-letters',
         'what-was-redelivered-more-than-twice-is-started-alone',
+        'what-was-not-started-goes-back-and-is-no-attempt',
       ],
     },
     {
@@ -264,6 +308,7 @@ export const memoryMutants: Species = {
       killedBy: [
         'a-delayed-message-and-a-retry-are-served-before-what-was-published-after-they-fell-due',
         'what-is-due-is-served-while-the-backlog-never-ends',
+        'what-is-in-hand-when-its-group-is-paused-is-settled-as-ever',
       ],
     },
     {
@@ -387,6 +432,7 @@ export const memoryMutants: Species = {
         'the-signal-is-aborted-when-an-extension-fails-until-the-lease-has-ended',
         'an-extension-that-hangs-keeps-nothing-from-going-on',
         'a-settle-that-never-arrives-is-told-and-the-message-comes-again',
+        'a-lease-that-ends-while-its-group-is-paused-hands-nothing-out',
       ],
     },
     {
@@ -405,6 +451,7 @@ export const memoryMutants: Species = {
         'a-lost-lease-is-lost-also-when-nobody-took-the-message-yet',
         'an-ack-that-comes-too-late-is-lease-lost-and-the-newer-holder-keeps-it',
         'a-settle-that-never-arrives-is-told-and-the-message-comes-again',
+        'a-lease-that-ends-while-its-group-is-paused-hands-nothing-out',
       ],
     },
     {
@@ -479,6 +526,7 @@ export const memoryMutants: Species = {
         'three-killers-among-64-held-messages-end-as-three-dead-letters',
         'what-was-redelivered-more-than-twice-is-started-alone',
         'a-suspect-waits-until-what-came-with-it-has-ended',
+        'a-lease-that-ends-while-its-group-is-paused-hands-nothing-out',
       ],
     },
     {
@@ -575,6 +623,7 @@ export const memoryMutants: Species = {
         'a-group-that-is-removed-takes-nothing-more',
         'the-dead-letters-of-a-group-that-is-removed-are-removed',
         'a-queue-that-met-a-difference-can-be-used-again',
+        'a-group-that-is-removed-takes-its-pause-along',
       ],
     },
     {
@@ -610,7 +659,7 @@ function`,
     {
       name: 'discards what no group accepts',
       file: 'memory/sending.ts',
-      find: "if (groups.length === 0 && send.unmatched === 'reject') return failed(unroutable(message));",
+      find: "if (groups.length === 0 && send.unmatched === 'reject')\n        return failed(unroutable(message.topic, message.routingKey));",
       replace: '',
       killedBy: [
         'after-an-entry-that-failed-later-ones-of-its-key-are-not-stored',

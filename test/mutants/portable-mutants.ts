@@ -269,6 +269,8 @@ export const portableMutants: Species = {
         'nothing-is-started-once-a-close-has-begun',
         'what-is-given-back-is-told',
         'a-consumer-works-on-sixteen-at-once-and-holds-256',
+        'nothing-is-started-once-a-pause-has-resolved',
+        'what-was-not-started-goes-back-and-is-no-attempt',
       ],
     },
     {
@@ -558,6 +560,13 @@ export const portableMutants: Species = {
       find: 'Promise.all([prepared, before]).then',
       replace: 'Promise.all([prepared]).then',
       killedBy: ['a-body-that-takes-long-to-check-is-not-overtaken-by-a-later-one-of-its-key'],
+    },
+    {
+      name: 'starts what it holds of a paused group',
+      file: 'reader.ts',
+      find: 'if (paused) this.#giveBack(this.#unstarted());\n    else this.#wake();',
+      replace: 'if (!paused) this.#wake();',
+      killedBy: ['nothing-is-started-once-a-pause-has-resolved', 'what-was-not-started-goes-back-and-is-no-attempt'],
     },
     {
       name: 'changes patterns without being asked',

@@ -14,11 +14,7 @@ export class PauseWatch {
 
   /** `entered`: the catalogue as it was when the holder's row was written, with all pauses that it had. */
   constructor(
-    {
-      file,
-      holderId,
-      entered,
-    }: { readonly file: QueueFile; readonly holderId: number; readonly entered: Catalogue },
+    { file, holderId, entered }: { readonly file: QueueFile; readonly holderId: number; readonly entered: Catalogue },
     tell: (catalogue: Catalogue) => void,
   ) {
     this.#file = file;
