@@ -1,16 +1,7 @@
-import { defineTopic, openQueue, type Queue, type Topic, type TopicOptions } from 'signalbox';
+import { openQueue, type Queue, type Topic } from 'signalbox';
 import { type MysqlOptions, mysql } from 'signalbox/mysql';
-import { z } from 'zod';
 
-const schema = z.object({ n: z.number(), text: z.string().optional() });
-export type JobTopic = Topic<typeof schema>;
-
-let topics = 0;
-
-/** A topic of numbered jobs, under a name of its own unless it is given one. */
-export function jobTopic(options: Partial<TopicOptions<typeof schema>> = {}, name = `jobs.${++topics}`): JobTopic {
-  return defineTopic(name, { schema, backoff: { initialMs: 50, maxMs: 200, jitter: 0 }, ...options });
-}
+export { Gate, type JobTopic, jobTopic } from '../../jobs.js';
 
 /** One process, as far as the database can tell: a queue on a driver of its own. Closed at the end of the block, with no patience for handlers. */
 export async function openProcess(topic: Topic | readonly Topic[], options: MysqlOptions): Promise<TestQueue> {
@@ -19,15 +10,3 @@ export async function openProcess(topic: Topic | readonly Topic[], options: Mysq
 }
 
 export type TestQueue = Queue;
-
-/** Resolves from outside: handlers wait for it. */
-export class Gate {
-  readonly opened: Promise<void>;
-  open: () => void = () => {};
-
-  constructor() {
-    this.opened = new Promise((resolve) => {
-      this.open = resolve;
-    });
-  }
-}
