@@ -17,9 +17,14 @@ export function demandMatch(error: unknown): unknown {
   if (name === undefined) return error;
   return new Refusal(
     'topology-mismatch',
-    `${kind} "${name}" exists with ${argument} ${exists}, asked for ${asked}`,
+    `${kind} "${name}" exists with ${argument} ${plain(exists)}, asked for ${plain(asked)}`,
     'ask for what exists, use another prefix, or delete it when it is empty',
   );
+}
+
+/** `the value '5' of type 'signedint'`, or `'classic'`, or `none`. */
+function plain(value: string | undefined): string {
+  return /^(?:the value )?'(.*?)'(?: of type '.*')?$/.exec(value ?? '')?.[1] ?? value ?? '';
 }
 
 /** The broker's own words, which amqplib wraps in its own. */
