@@ -390,7 +390,7 @@ export interface Letter {
 
 export interface DriverHost {
   readonly logger: Logger;
-  /** Says what happened to the connection, each fact once, in order. */
+  /** Says what happened to the connection and its readers, each fact once, in order. */
   emit(event: DriverEvent): void;
 }
 
@@ -400,7 +400,9 @@ export type DriverEvent =
   | { readonly type: 'disconnected'; readonly cause: unknown }
   | { readonly type: 'reconnecting'; readonly attempt: number; readonly delayMs: number }
   | { readonly type: 'blocked'; readonly reason: string }
-  | { readonly type: 'unblocked' };
+  | { readonly type: 'unblocked' }
+  /** The backend had taken away what a reader reads (an operator deleted its queue); it reads again. */
+  | { readonly type: 'resubscribed'; readonly topic: string; readonly group: string; readonly consumer: string };
 
 export interface DriverHealth {
   readonly connected: boolean;

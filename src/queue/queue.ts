@@ -450,6 +450,12 @@ function checkTopics({ driver, topics }: QueueContext): void {
 
 function passOn({ events, logger, driver }: QueueContext, event: DriverEvent): void {
   const backend = driver.name;
+  if (event.type === 'resubscribed') {
+    const { topic, group, consumer } = event;
+    logger.warn({ topic, group, consumer }, 'the backend had ended a subscription; it was made anew');
+    events.emit('resubscribed', { topic, group, consumer, stranded: 0 });
+    return;
+  }
   if (event.type === 'disconnected' || event.type === 'blocked')
     logger.warn({ backend, event: event.type }, 'the backend is away');
   else logger.info({ backend, event: event.type }, 'the connection changed');

@@ -63,6 +63,13 @@ export function shapeIn({ topics }: CatalogueContent, name: string): TopicShape 
   return mapping === undefined ? { name, ordering, lanes } : { name, ordering, lanes, mapping };
 }
 
+/** Of which a group is being declared, or was when whoever did it died. */
+export function unfinishedTopics({ topics }: CatalogueContent): readonly string[] {
+  return Object.keys(topics).filter((topic) =>
+    Object.values(topics[topic]?.groups ?? {}).some(({ unfinished }) => unfinished),
+  );
+}
+
 export function groupsIn({ topics }: CatalogueContent, topic: string): Readonly<Record<string, CatalogueGroup>> {
   return own(topics, topic)?.groups ?? {};
 }

@@ -1,6 +1,12 @@
 import type { Channel, GetMessage } from 'amqplib';
 import { type Clock, type Logger, sleep } from '../driver.js';
-import { type CatalogueContent, emptyCatalogue, parseCatalogue } from './catalogue-content.js';
+import {
+  type CatalogueContent,
+  emptyCatalogue,
+  parseCatalogue,
+  shapeIn,
+  unfinishedTopics,
+} from './catalogue-content.js';
 import { type Link, replyCodeOf } from './connection/index.js';
 import { declareObjects } from './declare-objects.js';
 import type { DurabilityGate } from './durability-gate.js';
@@ -16,6 +22,9 @@ const accessRefused = 403;
  * for good it is only where a process died between declaring it and writing.
  */
 const emptyForMs = 2_000;
+
+/** How long the declaration of a topic may take, which is slow on a broker that is busy with those of others. */
+const growsForMs = 10_000;
 
 export interface CatalogueOptions {
   readonly link: Link;
@@ -38,6 +47,9 @@ export class Catalogue {
   readonly #link: Link;
   readonly #names: Names;
   #seen: CatalogueContent = emptyCatalogue;
+  /** Topics that were being declared when this process first saw them: it may publish to them before they are durable. */
+  readonly #growing = new Set<string>();
+  readonly #watches = new Map<string, Promise<void>>();
   #isStale = true;
   #refreshing: Promise<CatalogueContent> | null = null;
   /** Why this user may not lock, once the broker has said so. Rights that are given later count for the next process. */
@@ -52,6 +64,28 @@ export class Catalogue {
   /** As it was when this process last looked. Topics in it are there: they are never removed. */
   get seen(): CatalogueContent {
     return this.#seen;
+  }
+
+  /** Whether a topic may be younger than its messages may be: see `untilGrown`. Cheap. */
+  isGrowing(topic: string): boolean {
+    return this.#growing.size > 0 && this.#growing.has(topic);
+  }
+
+  /** Resolves when whoever declares a topic has noted that it is durable, or has not for so long that he must be gone. */
+  untilGrown(topic: string): Promise<void> {
+    const watch = this.#watches.get(topic) ?? this.#watch(topic).finally(() => this.#watches.delete(topic));
+    this.#watches.set(topic, watch);
+    return watch;
+  }
+
+  async #watch(topic: string): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.now() + growsForMs;
+    while (this.isGrowing(topic)) {
+      await this.refresh();
+      if (clock.now() > untilMs) this.#growing.delete(topic);
+      else if (this.isGrowing(topic)) await sleep(clock, 200);
+    }
   }
 
   /** Something in it is gone: to be told by whoever listens to `names.changes`. */
@@ -170,6 +204,9 @@ export class Catalogue {
   }
 
   #saw(content: CatalogueContent): CatalogueContent {
+    const unfinished = unfinishedTopics(content);
+    for (const topic of unfinished) if (shapeIn(this.#seen, topic) === null) this.#growing.add(topic);
+    for (const topic of this.#growing) if (!unfinished.includes(topic)) this.#growing.delete(topic);
     this.#seen = content;
     return content;
   }

@@ -51,10 +51,10 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const { queueType, dueQueueType } = settings;
   const objects = new Objects({ link, names, gate, queueType, dueQueueType, logger });
   const catalogue = new Catalogue({ link, names, locks, gate, clock, logger });
-  const repair = new Repair({ catalogue, objects, gate, logger });
+  const repair = new Repair({ names, catalogue, objects, gate, logger });
   const delays = new Delays({ link, names, objects, catalogue, gate, logger });
   const consumer = settings.connectionName.slice(0, 60);
-  const mover = new Mover({ link, names, objects, catalogue, delays, time, clock, logger, consumer });
+  const mover = new Mover({ link, names, objects, catalogue, delays, gate, time, clock, logger, consumer });
   // Whoever publishes moves as well, so that what is due is not overtaken where nobody consumes at present.
   const sending = new Sending({ link, names, catalogue, delays, repair, gate, time, onDelayed: () => mover.start() });
   const settling = new Settling({ link, sending, delays, gate });
@@ -84,6 +84,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
       queues,
       ordered: shape.ordering === 'key',
       feed: { link, onMissing: () => demandGroup(topic, group), untilHeard: () => pauses.heard() },
+      onRestored: () => host.emit({ type: 'resubscribed', topic, group, consumer: options.consumer }),
       onClosed: (closed) => {
         leavePauses();
         subscriptions.delete(closed);

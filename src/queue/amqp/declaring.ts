@@ -30,7 +30,7 @@ import { demandSameMapping } from './mapped/demand-same-mapping.js';
 import type { Mapping } from './mapped/mapped-topic.js';
 import type { Names, TopicShape } from './names.js';
 import type { Objects } from './objects.js';
-import { lanesOf } from './topology-specs.js';
+import { exchangesOf } from './topology-specs.js';
 
 /** What the broker says to a user without the right. */
 const accessRefused = 403;
@@ -179,7 +179,7 @@ export class Declaring {
     const { names, objects } = this.#options;
     return asked.topics.map(({ name, groups }) => {
       const topic = shapeIn(content, name) as TopicShape;
-      const exchanges = [...new Set(lanesOf(topic).map((lane) => names.exchange(topic, lane)))];
+      const exchanges = exchangesOf(names, topic);
       return { topic: name, exchanges, queues: groups.flatMap((group) => objects.queuesOf(topic, group.name)) };
     });
   }

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Refusal } from '../driver.js';
-import { type ConsumingChannel, type Delivery, type KeptConsumer, type Link, replyCodeOf } from './connection/index.js';
+import {
+  type ConsumingChannel,
+  classify,
+  type Delivery,
+  type KeptConsumer,
+  type Link,
+  replyCodeOf,
+} from './connection/index.js';
 import { redeliveriesOf } from './message-coding.js';
 
 /** A message that a reader has in hand: what the portable layer holds as a receipt. */
@@ -33,6 +40,8 @@ export interface FeedOptions {
   /** Something is there to be taken, or there is trouble. */
   readonly onReady: () => void;
   readonly onLost: (handed: readonly Handed[]) => void;
+  /** The broker had cancelled the consumer, and there is one again. */
+  readonly onRestored: () => void;
   /** Whether somebody waits for messages now. */
   readonly isAwaited: () => boolean;
   /** The queue is not there: makes it again if it should be, or throws the refusal that says what is missing. */
@@ -65,6 +74,7 @@ export class Feed {
   /** Unordered: whether the second consumer was started. Ordered: false while the lane is read one by one. */
   #isWide = true;
   #isReopening = false;
+  #isCutOff = false;
   #trouble: Refusal | null = null;
   /** What starts and stops it, one after the other. */
   #turn: Promise<void> = Promise.resolve();
@@ -85,6 +95,11 @@ export class Feed {
   /** How many were pushed that nobody has taken. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether the broker has taken its queue away, and it does not consume again yet. */
+  get isCutOff(): boolean {
+    return this.#isCutOff;
   }
 
   /** Whether the broker pushes by now. */
@@ -212,7 +227,10 @@ export class Feed {
       prefetch: ordered && this.#isWide ? prefetch : 1,
       setup: (channel) => this.#setUp(channel),
       onDelivery: (delivery) => this.#arrived(delivery),
-      onLost: () => this.#lost(),
+      onLost: (_, cause) => {
+        if (classify(cause).code === 'not-found') this.#isCutOff = true;
+        this.#lost();
+      },
     });
   }
 
@@ -255,6 +273,9 @@ export class Feed {
     const consumerTag = consumer;
     await channel.consume(queue, ordered ? { consumerTag, priority: priorityOf(queue, consumerTag) } : { consumerTag });
     this.#trouble = null;
+    if (!this.#isCutOff) return;
+    this.#isCutOff = false;
+    this.#options.onRestored();
   }
 
   /**

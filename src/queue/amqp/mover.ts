@@ -3,10 +3,18 @@ import { type Clock, type Logger, sleep } from '../driver.js';
 import { type BrokerTime, handedOverAt } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { groupIn } from './catalogue-content.js';
-import { type ConsumingChannel, classify, type Delivery, type KeptConsumer, type Link } from './connection/index.js';
+import {
+  type ConsumingChannel,
+  classify,
+  type Delivery,
+  type KeptConsumer,
+  type Link,
+  type Publication,
+} from './connection/index.js';
 import { shortestQueueMs } from './delay-parts.js';
 import type { Delays } from './delays.js';
 import { type Destination, type Hop, hopOf } from './destination.js';
+import type { DurabilityGate } from './durability-gate.js';
 import { encodeLetter } from './letter-coding.js';
 import { listenToChanges } from './listen-to-changes.js';
 import { copyOf, decodeCounts, type EncodedMessage } from './message-coding.js';
@@ -28,6 +36,7 @@ export interface MoverOptions {
   readonly objects: Objects;
   readonly catalogue: Catalogue;
   readonly delays: Delays;
+  readonly gate: DurabilityGate;
   readonly time: BrokerTime;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -155,7 +164,7 @@ export class Mover {
   }
 
   async #deliver(message: EncodedMessage, destination: Destination): Promise<void> {
-    const { link, catalogue } = this.#options;
+    const { link, catalogue, gate } = this.#options;
     const { exchange, routingKey, topic, groups } = destination;
     const { body, properties } = message;
     // The exchange tells of nobody that is missing as long as somebody is there. Looked up before, so that what fails
@@ -165,6 +174,8 @@ export class Mover {
     const gone = content === null ? [] : groups.filter((group) => groupIn(content, topic, group) === null);
     try {
       await link.publish({ exchange, routingKey, body, properties });
+      const way = exchange === '' ? routingKey : exchange;
+      if (!gate.isDurable(way)) await gate.untilDurable([way]);
     } catch (error) {
       const { code } = classify(error);
       if (code !== 'unroutable' && code !== 'not-found') throw error;
@@ -175,12 +186,25 @@ export class Mover {
 
   /** A letter for each group that does not get it. */
   async #lose(message: EncodedMessage, { topic }: Destination, groups: readonly string[]): Promise<void> {
-    const { link, names, time } = this.#options;
+    const { names, time } = this.#options;
     for (const group of groups) {
       const burial = { topic, group, death: null, expireAfterMs: null, buriedAt: time.now() };
       const { body, properties } = encodeLetter(message, burial);
-      await link.publish({ exchange: '', routingKey: names.lost, body, properties });
+      await this.#keep({ exchange: '', routingKey: names.lost, body, properties });
     }
+  }
+
+  async #keep(letter: Publication): Promise<void> {
+    const { link, names, objects, gate } = this.#options;
+    try {
+      await link.publish(letter);
+    } catch (error) {
+      if (classify(error).code !== 'unroutable') throw error;
+      // Somebody deleted the lost letters.
+      await objects.declareBase();
+      await link.publish(letter);
+    }
+    if (!gate.isDurable(names.lost)) await gate.untilDurable([names.lost]);
   }
 
   /** Through a queue again, so that what cannot be delivered does not fill this mover's hands. */

@@ -82,14 +82,20 @@ export class Objects {
 
   /**
    * A group's queues and bindings, as they should be; answers the queues that were not there. The exchanges are there.
-   * Rejects with a `topology-mismatch` refusal where a queue exists with other arguments.
+   * Rejects with a `topology-mismatch` refusal where a queue exists with other arguments. Where a queue was not there, `young`
+   * (what leads to it) is no more durable than that.
    */
-  async declareGroup(topic: TopicShape, group: string, was: CatalogueGroup): Promise<readonly string[]> {
+  async declareGroup(
+    topic: TopicShape,
+    group: string,
+    was: CatalogueGroup,
+    young: readonly string[] = [],
+  ): Promise<readonly string[]> {
     const missing = await this.missing(this.queuesOf(topic, group));
     const name = `group "${group}" of topic "${topic.name}"`;
     await this.#declare(`the queues of ${name}`, queueSpecs(this.#names, this.#options, topic, group));
     // Before anything is bound, so that what the exchange brings from now on is kept.
-    this.#options.gate.declared(missing);
+    if (missing.length > 0) this.#options.gate.declared([...missing, ...young]);
     await this.#declare(`the bindings of ${name}`, bindingSpecs(this.#names, topic, group, was));
     return missing;
   }

@@ -118,6 +118,10 @@ export class Sending {
       await this.#options.repair.groups(topic.name, accepting);
       await link.publish(publication);
     }
+    // It may lead to a queue that was just declared again, or is being declared by somebody else.
+    const { gate } = this.#options;
+    if (!gate.isDurable(publication.exchange)) await gate.untilDurable([publication.exchange]);
+    if (catalogue.isGrowing(topic.name)) await catalogue.untilGrown(topic.name);
     return stored;
   }
 

@@ -29,6 +29,8 @@ export interface SubscriptionContext {
   readonly queues: readonly string[];
   readonly ordered: boolean;
   readonly feed: Pick<FeedOptions, 'link' | 'onMissing' | 'untilHeard'>;
+  /** Its queues had been deleted, and it reads again. */
+  readonly onRestored: () => void;
   readonly onClosed: (subscription: AmqpSubscription) => void;
 }
 
@@ -63,6 +65,9 @@ export class AmqpSubscription implements DriverSubscription {
           consumer: consumerTag(consumer, ordered ? lane : null),
           onReady: () => this.#wake.abort(),
           onLost,
+          onRestored: () => {
+            if (!this.#feeds.some(({ isCutOff }) => isCutOff)) this.#context.onRestored();
+          },
           isAwaited: () => this.#isAwaited,
         }),
     );

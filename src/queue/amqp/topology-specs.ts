@@ -26,6 +26,11 @@ export function lanesOf({ lanes }: TopicShape): readonly number[] {
   return Array.from({ length: lanes }, (_, lane) => lane);
 }
 
+/** What a topic is published to, where that is an exchange. */
+export function exchangesOf(names: Names, topic: TopicShape): readonly string[] {
+  return [...new Set(lanesOf(topic).map((lane) => names.exchange(topic, lane)))].filter((exchange) => exchange !== '');
+}
+
 /** The exchanges that are published to. */
 export function exchangeSpecs(names: Names, topic: TopicShape): readonly ObjectSpec[] {
   const { mapping } = topic;

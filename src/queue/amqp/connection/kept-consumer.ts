@@ -13,7 +13,10 @@ export interface KeptOptions {
   readonly setup: (channel: ConsumingChannel) => Promise<void>;
   /** Called synchronously, in the order of arrival. */
   readonly onDelivery: (delivery: Delivery) => void;
-  /** A channel that was set up is lost, and with it what was in hand: it comes again by itself. Not at `close`. */
+  /**
+   * A channel that was set up is lost, and with it what was in hand: it comes again by itself. `not-found`: the broker
+   * cancelled the consumer, its queue was deleted. Not at `close`.
+   */
   readonly onLost: (unsettled: readonly Delivery[], cause: unknown) => void;
 }
 
@@ -107,6 +110,7 @@ export class KeptConsumer {
     const { what, prefetch, setup, onDelivery, onLost } = this.#options;
     const { clock, callDeadlineMs, open } = this.#context;
     let lossCause: unknown = null;
+    let cancelled: LinkError | null = null;
     let resolveEnd = (): void => {};
     const end = new Promise<void>((resolve) => {
       resolveEnd = resolve;
@@ -115,14 +119,17 @@ export class KeptConsumer {
       what,
       prefetch,
       onDelivery,
-      onCancelled: () => void channel.close(),
+      onCancelled: () => {
+        cancelled = new LinkError(`${what} was cancelled by the broker`, { code: 'not-found' });
+        void channel.close();
+      },
       onClosed: (cause, unsettled) => {
-        lossCause = cause;
+        lossCause = cancelled ?? cause;
         const wasSetUp = this.#channel !== null;
         this.#opened = null;
         this.#channel = null;
         resolveEnd();
-        if (!this.#closed && (wasSetUp || unsettled.length > 0)) onLost(unsettled, cause);
+        if (!this.#closed && (wasSetUp || unsettled.length > 0)) onLost(unsettled, lossCause);
       },
     });
     this.#opened = channel;
