@@ -1,0 +1,103 @@
+// A broker that is out of memory, and one that has no patience with those who take long: both are settings of the whole broker.
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import { describeOwnServers } from '../../servers/index.js';
+import { BrokerSide } from './broker-side.js';
+import { eventually } from './eventually.js';
+import { Gate, jobTopic, openProcess, queueOf } from './jobs.js';
+
+const impatient = '[{rabbit, [{channel_tick_interval, 500}, {quorum_tick_interval, 500}]}].\n';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+await describeOwnServers(['rabbitmq'], { advancedConfig: impatient }, (_, server) => {
+  test('while the broker is out of memory publishes wait, acks go on, and health says why; then all goes on', async () => {
+    const { url } = server();
+    const topic = jobTopic();
+    await using broker = new BrokerSide(server(), url);
+    await using queue = await openProcess(topic, url);
+    const facts: string[] = [];
+    for (const event of ['blocked', 'unblocked', 'disconnected', 'settled'] as const) {
+      queue.events.on(event, () => facts.push(event));
+    }
+    const [goOn, received] = [new Gate(), new Set<number>()];
+    for (let n = 0; n < 5; n++) await queue.publish(topic, { n });
+    await queue.consume(topic, async ({ message: { body } }) => {
+      received.add(body.n);
+      await goOn.opened;
+    });
+    await eventually('all are in hand', () => received.size === 5);
+    const confirmed: number[] = [];
+    let publishing: Promise<unknown> = Promise.resolve();
+    try {
+      await broker.ctl('set_vm_memory_high_watermark', '0.0000001');
+      publishing = Promise.all(
+        [100, 101, 102].map(async (n) => {
+          await (n === 101 ? queue.publishAfter(topic, { n }, 200) : queue.publish(topic, { n }));
+          confirmed.push(n);
+        }),
+      );
+      await eventually('it is told', () => facts.includes('blocked'));
+      expect(queue.health()).toMatchObject({
+        status: 'degraded',
+        connected: true,
+        blocked: expect.stringMatching(/./),
+      });
+      goOn.open();
+      await eventually('acks go on', () => facts.filter((fact) => fact === 'settled').length === 5);
+      await broker.has(queueOf(topic), 0);
+      expect(confirmed).toEqual([]);
+    } finally {
+      await broker.ctl('set_vm_memory_high_watermark', '0.6');
+    }
+    await publishing;
+
+    await eventually('all arrive', () => received.size === 8);
+    expect(facts.filter((fact) => fact !== 'settled')).toEqual(['blocked', 'unblocked']);
+    expect(queue.health()).toMatchObject({ status: 'ok', blocked: null });
+  });
+
+  test('a handler that takes longer than the consumer_timeout of the broker loses its message, is told so, and nobody else loses any', async () => {
+    const { url } = server();
+    const [slow, quick] = [jobTopic(), jobTopic()];
+    await using broker = new BrokerSide(server(), url);
+    // Read when a channel is opened, or a consumer is made.
+    await broker.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 3000).');
+    try {
+      await using queue = await openProcess([slow, quick], url);
+      const events: string[] = [];
+      queue.events.on('lease-lost', ({ topic }) => events.push(topic));
+      queue.events.on('disconnected', () => events.push('disconnected'));
+      const [outcomes, handed, done]: [unknown[], number[], Set<number>] = [[], [], new Set()];
+      let isAborted = false;
+      await queue.consume(slow, async (delivery) => {
+        handed.push(delivery.redeliveries);
+        if (handed.length > 1) return;
+        delivery.signal.addEventListener('abort', () => {
+          isAborted = true;
+        });
+        await eventually('its time is up', () => isAborted, 20_000);
+        await delivery.ack().catch((error: unknown) => outcomes.push(error));
+      });
+      await queue.consume(quick, async ({ message: { body } }) => {
+        await pause(300);
+        done.add(body.n);
+      });
+      await queue.publish(slow, { n: 0 });
+      let n = 0;
+      while (!isAborted && n < 200) {
+        await queue.publish(quick, { n: n++ });
+        await pause(100);
+      }
+
+      await eventually('it comes again', () => handed.length === 2);
+      await eventually('the late ack is answered', () => outcomes.length === 1);
+      expect(outcomes).toMatchObject([{ code: 'lease-lost' }]);
+      await eventually('all others are done', () => done.size === n);
+      expect(events).toEqual([slow.name]);
+      await broker.has(queueOf(slow), 0);
+    } finally {
+      await broker.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1800000).');
+    }
+  });
+});
