@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { amqpMutants } from './amqp-mutants.js';
 import { memoryMutants } from './memory-mutants.js';
 import type { Mutant, Species } from './mutant.js';
 import { mysqlMutants } from './mysql-mutants.js';
 import { portableMutants } from './portable-mutants.js';
 
-const all = [memoryMutants, portableMutants, mysqlMutants];
+const all = [memoryMutants, portableMutants, mysqlMutants, amqpMutants];
 
 // `npm test -- test/mutants/table.test.ts -u` writes it.
 describe('docs/mutants.md', () => {
@@ -29,8 +30,8 @@ notice. \`test/mutants\` makes them and runs the whole suite on each: the cases 
 pass, so that without them it would live. A case that newly notices one, or does no more, makes that test fail:
 \`MUTANTS=write npm test -- test/mutants\` writes down what it found, and \`npm test -- test/mutants/table.test.ts -u\` this page.
 
-Those of the MySQL driver are judged on a real MariaDB, by the named cases alone; some of these are the driver's own
-(\`test/mutants/mysql-cases.ts\`).
+Those of the MySQL and RabbitMQ drivers are judged on a real MariaDB and a real RabbitMQ 4, by the named cases alone; some of these
+are the driver's own (\`test/mutants/mysql-cases.ts\`, \`test/mutants/amqp-cases.ts\`).
 
 ${species.map(sectionOf).join('\n')}`;
 }
