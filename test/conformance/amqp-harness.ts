@@ -12,6 +12,8 @@ export interface AmqpHarnessOptions {
   readonly version: string;
   /** Ends the broker as `kill -9` does and starts it again; left out where it is not ours to end. */
   readonly restart?: (() => Promise<void>) | undefined;
+  /** Makes the drivers: those of a changed copy of the code, where that is judged. */
+  readonly make?: typeof amqp;
   /** Puts something around each client: a mutant. */
   readonly wrap?: (driver: Driver) => Driver;
   readonly options?: Omit<AmqpOptions, 'url' | 'clock'>;
@@ -20,12 +22,13 @@ export interface AmqpHarnessOptions {
 
 /** The RabbitMQ driver on a real broker. Each client has a proxy of its own before it, so that its connections can be cut. */
 export function amqpHarness(given: AmqpHarnessOptions): Harness {
-  const { url, version, restart, wrap = (driver) => driver, options = {}, timeFactor = 1 } = given;
+  const { url, version, restart, make = amqp, wrap = (driver) => driver } = given;
+  const { options = {}, timeFactor = 1 } = given;
   const networks = new WeakMap<Driver, Network>();
 
   const clientAt = async (clock?: Clock): Promise<Driver> => {
     const network = await Network.before(url);
-    const inner = wrap(amqp({ ...options, url: network.url, ...(clock === undefined ? {} : { clock }) }));
+    const inner = wrap(make({ ...options, url: network.url, ...(clock === undefined ? {} : { clock }) }));
     const driver = mortal(closingToo(inner, network, clock ?? null), network);
     networks.set(driver, network);
     return driver;

@@ -23,6 +23,11 @@ for (const { name } of wanted) {
     afterAll(() => server.stop());
     const { version, control } = server;
     const restart = control === null ? undefined : () => control.restart();
-    await registerConformance(api, amqpHarness({ url: await server.freshUrl(), version, restart, timeFactor }));
+    // Quorum queues, and the classic ones that may be asked for: with them, redeliveries are not counted.
+    for (const queueType of ['quorum', 'classic'] as const) {
+      const url = await server.freshUrl();
+      describe(`${queueType} queues`, () =>
+        registerConformance(api, amqpHarness({ url, version, restart, timeFactor, options: { queueType } })));
+    }
   });
 }

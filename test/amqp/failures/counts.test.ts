@@ -18,6 +18,8 @@ await describeServers(['rabbitmq'], (_, server) => {
     await using broker = new BrokerSide(server(), url);
     await using queue = await openProcess(topic, url);
     await queue.publish(topic, { n: 1 });
+    // Nineteen whose channel ends while they have it.
+    for (let looks = 0; looks < 19; looks++) expect(await broker.peek(queueOf(topic))).toHaveLength(1);
     const seen: { redeliveries: number; attempt: number }[] = [];
     await using proxy = await tcpProxy(url);
     await using doomed = await openProcess(topic, proxy.url());
@@ -40,7 +42,7 @@ await describeServers(['rabbitmq'], (_, server) => {
 
     expect(causes).toEqual(['crash-loop']);
     // By the broker's count, without a gap, and past the 20 at which 4.x drops a message by itself.
-    expect(seen.map(({ redeliveries }) => redeliveries)).toEqual(Array.from({ length: 23 }, (__, n) => n));
+    expect(seen.map(({ redeliveries }) => redeliveries)).toEqual([19, 20, 21, 22]);
     expect(seen.every(({ attempt }) => attempt === 1)).toBe(true);
     const { letters } = await queue.admin.deadLetters(topic).list();
     expect(letters).toMatchObject([
