@@ -193,7 +193,6 @@ await describeOwnServers(['rabbitmq'], {}, (name, server) => {
       await using queue = await openProcess(topic, url);
       expect(await received(queue, topic, group, confirmed)).toEqual([]);
     },
-    60_000,
   );
 
   /** Which of these do not arrive, as messages or as dead letters. */

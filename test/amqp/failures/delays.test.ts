@@ -128,7 +128,6 @@ await describeServers(['rabbitmq'], (_, server) => {
       await eventually('they are received', () => redriven.size === count);
       expect(await letters.count()).toBe(0);
     },
-    60_000,
   );
 
   test('250 ms are 250 ms, rounded neither down nor up to seconds', async () => {

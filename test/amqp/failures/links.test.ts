@@ -102,7 +102,6 @@ await describeServers(['rabbitmq'], (_, server) => {
         Array.from({ length: 2 * count }, (__, n) => n),
       );
     },
-    60_000,
   );
 
   test.concurrent('while connections are reset, go half-open and channels are closed under load, each message is acked by somebody who had it, and comes again only with a reason', async () => {

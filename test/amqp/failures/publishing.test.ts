@@ -165,6 +165,5 @@ await describeServers(['rabbitmq'], (_, server) => {
       await declare();
       expect(await broker.peek(name)).toHaveLength(1);
     },
-    30_000,
   );
 });
