@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import { backends, capabilitiesTable, withTable } from '../scripts/capabilities-table.mjs';
+import { driverOf } from '../src/open-queue.js';
+import { cli } from './cli/world.js';
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
 
@@ -22,6 +25,23 @@ describe('the README', () => {
       ['attempts-exhausted: cannot read it, attempt 3'],
     ]);
     log.mockRestore();
+  });
+
+  it('has the table of capabilities that the drivers make', async () => {
+    const described = await Promise.all(
+      backends.map(async ({ name, url }) => ({ name, capabilities: (await driverOf(url)).capabilities })),
+    );
+    const readme = read('README.md');
+
+    expect(readme, 'run "npm run capabilities"').toBe(withTable(readme, capabilitiesTable(described)));
+    expect(readme).toMatch(/\| idempotency keys, remembered for \| 30 days \| 30 days \| no \| 30 days \|/);
+  });
+
+  it('names only commands that there are', async () => {
+    const { world } = await cli(['--help']);
+    const commands = new Set([...world.stdout.matchAll(/^ {2}([a-z-]+)[ []/gm)].map(([, name]) => name));
+
+    for (const [, name] of read('README.md').matchAll(/npx signalbox ([a-z-]+)/g)) expect(commands).toContain(name);
   });
 
   it('names only files and commands that exist', () => {

@@ -2,7 +2,7 @@ import { openQueue } from '../open-queue.js';
 import { type Driver, type Queue, QueueError, type Topic } from '../queue/index.js';
 import type { Config } from './config/config.js';
 import { foreignNamesOf } from './config/foreign-names.js';
-import { settings } from './config/settings.js';
+import { isOwnFile, settings } from './config/settings.js';
 import { type CommonFlags, configOf } from './flags.js';
 import type { CliIo } from './io.js';
 import { loggerOf } from './logging.js';
@@ -22,8 +22,8 @@ export async function configuredBackend(config: Config, io: CliIo): Promise<Back
       { code: 'unsupported' },
     );
   }
-  const { value: url, origin } = config.find(settings.queue);
-  if (origin.kind === 'default') makeOwnFolder(url);
+  const url = config.get(settings.queue);
+  if (isOwnFile(url)) makeOwnFolder(url);
   return backendOf(url, io);
 }
 

@@ -2,13 +2,21 @@ import { type BuildStore, memoryBuildStore } from '../orchestrator/index.js';
 import { QueueError } from '../queue/index.js';
 import type { Config } from './config/config.js';
 import { isAmqpUrl } from './config/foreign-names.js';
-import { defaultStoreUrl, settings } from './config/settings.js';
+import { defaultStoreUrl, isOwnFile, settings } from './config/settings.js';
+import { makeOwnFolder } from './own-folder.js';
 import { isMysqlUrl, isSqliteUrl } from './schemas.js';
 
 /** Where builds are kept: where it was said, else in the queue's own database; a broker keeps no records, so there in a file. */
 export function storeUrlOf(config: Config): string {
   const queueUrl = config.get(settings.queue);
   return config.get(settings.store) ?? (isAmqpUrl(queueUrl) ? defaultStoreUrl : queueUrl);
+}
+
+/** Opens the store that is configured. Whoever asks closes it. Rejects with `QueueError`. */
+export function openBuildStore(config: Config): Promise<BuildStore> {
+  const url = storeUrlOf(config);
+  if (isOwnFile(url)) makeOwnFolder(url);
+  return buildStoreOf(url);
 }
 
 /** Opens the store that a URL names; on `memory:` it ends with this process. Whoever asks closes it. Rejects with `QueueError`. */

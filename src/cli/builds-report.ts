@@ -7,21 +7,32 @@ import type { BuildsRun } from './run-builds.js';
 import { type Column, tableOf } from './table.js';
 import type { DeadLetterFacts, Tally } from './tally.js';
 
+/** A build as an entry of a list. */
+export function buildJson(build: Build) {
+  return {
+    requestId: build.requestId,
+    buildId: build.buildId?.id ?? null,
+    repoUrl: withoutUser(build.request.repo_url),
+    commitSha: build.request.commit_sha,
+    status: build.status,
+    reason: reasonOf(build),
+    polls: build.polls,
+    seconds: secondsOf(build),
+  };
+}
+
+/** A table of builds; their ids as far as tells them apart, or whole, for whoever wants to copy one. */
+export function buildsTable(io: CliIo, builds: readonly Build[], { wholeIds = false } = {}): string {
+  const colors = colorsFor(io.stdout, io.env);
+  return tableOf(buildColumns(colors, builds, wholeIds), builds, io.stdout, colors);
+}
+
 /** What `demo --json` and `orchestrate --json` print about builds. */
 export function buildsJson(run: BuildsRun, tally: Tally) {
   const { succeeded, failed, cancelled } = tally.states;
   return {
     backend: run.backend,
-    builds: tally.builds.map((build) => ({
-      requestId: build.requestId,
-      buildId: build.buildId?.id ?? null,
-      repoUrl: withoutUser(build.request.repo_url),
-      commitSha: build.request.commit_sha,
-      status: build.status,
-      reason: reasonOf(build),
-      polls: build.polls,
-      seconds: secondsOf(build),
-    })),
+    builds: tally.builds.map(buildJson),
     deadLetters: tally.deadLetters.map(({ id, topic, group, cause, reason }) => ({ id, topic, group, cause, reason })),
     summary: {
       builds: tally.builds.length,
@@ -42,8 +53,7 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
   const colors = colorsFor(io.stdout, io.env);
   const { succeeded, failed, cancelled } = tally.states;
   const unended = tally.builds.length - tally.ended;
-  if (tally.builds.length > 0)
-    io.stdout.write(`${tableOf(buildColumns(colors, tally.builds), tally.builds, io.stdout, colors)}\n`);
+  if (tally.builds.length > 0) io.stdout.write(`${buildsTable(io, tally.builds)}\n`);
   if (tally.deadLetters.length > 0) {
     io.stdout.write(`${colors.bold('Dead letters')}\n`);
     io.stdout.write(`${tableOf(letterColumns, tally.deadLetters, io.stdout, colors)}\n`);
@@ -59,8 +69,8 @@ export function writeBuilds(io: CliIo, run: BuildsRun, tally: Tally): void {
   );
 }
 
-function buildColumns(colors: Colors, builds: readonly Build[]): readonly Column<Build>[] {
-  const idLength = tellingLength(builds.map(({ requestId }) => requestId));
+function buildColumns(colors: Colors, builds: readonly Build[], wholeIds: boolean): readonly Column<Build>[] {
+  const idLength = wholeIds ? Number.POSITIVE_INFINITY : tellingLength(builds.map(({ requestId }) => requestId));
   const all: readonly Column<Build>[] = [
     { head: 'id', text: ({ requestId }) => requestId.slice(0, idLength) },
     { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), narrow: 'start' },
@@ -114,6 +124,6 @@ function shortUrl(url: string): string {
 }
 
 /** Some clone by URLs that hold a token: it is nobody's business here. */
-function withoutUser(url: string): string {
+export function withoutUser(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1');
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
+import { addBuilds } from './commands/builds.js';
 import { addConfig } from './commands/config.js';
 import { addConformance } from './commands/conformance.js';
 import { addDeadLetters } from './commands/dead-letters.js';
@@ -9,6 +10,7 @@ import { addMigrate } from './commands/migrate.js';
 import { addOrchestrate } from './commands/orchestrate.js';
 import { addPause } from './commands/pause.js';
 import { addResume } from './commands/resume.js';
+import { addTail } from './commands/tail.js';
 import { addTopics } from './commands/topics.js';
 import { exitCodesHelp } from './exit-codes.js';
 import type { CliIo } from './io.js';
@@ -26,9 +28,11 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
   addDemo,
   addOrchestrate,
   addEnqueue,
+  addBuilds,
   addTopics,
   addPause,
   addResume,
+  addTail,
   addDeadLetters,
   addConfig,
   addMigrate,

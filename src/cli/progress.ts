@@ -1,9 +1,17 @@
 import type { Clock } from '../queue/index.js';
 import type { Colors } from './colors.js';
 import { colorsFor } from './colors.js';
-import { counted } from './counted.js';
 import type { CliIo } from './io.js';
-import type { Tally } from './tally.js';
+
+/** How far something is. */
+export interface Progress {
+  /** Null where nobody can tell how far: then only the time is shown. */
+  readonly count: { readonly done: number; readonly total: number } | null;
+  /** `done`, `cases`, `redriving dead letters`. */
+  readonly what: string;
+  /** Whatever else is worth knowing: `3 running`. */
+  readonly details: readonly string[];
+}
 
 const liveEveryMs = 100;
 const plainEveryMs = 2_000;
@@ -11,10 +19,10 @@ const barWidth = 20;
 const eraseLine = '\r\u001b[2K';
 
 /**
- * Shows on stderr how far a run is, until the function it answers is called (again changes nothing): on a terminal one line that
+ * Shows on stderr how far something is, until the function it answers is called (again changes nothing): on a terminal one line that
  * changes, elsewhere a line every two seconds.
  */
-export function showProgress(io: CliIo, clock: Clock, tally: Tally, total: number): () => void {
+export function showProgress(io: CliIo, clock: Clock, current: () => Progress): () => void {
   const { stderr } = io;
   const live = stderr.isTTY === true && io.env.TERM !== 'dumb';
   const colors = colorsFor(stderr, io.env);
@@ -24,8 +32,8 @@ export function showProgress(io: CliIo, clock: Clock, tally: Tally, total: numbe
   const show = (): void => {
     const seconds = (clock.now() - startedAt) / 1_000;
     // A line as wide as the terminal would wrap, and could not be erased any more.
-    if (live) stderr.write(`${eraseLine}${liveLine(tally, total, seconds, (stderr.columns ?? 80) - 1, colors)}`);
-    else stderr.write(`${plainLine(tally, total, seconds)}\n`);
+    if (live) stderr.write(`${eraseLine}${liveLine(current(), seconds, (stderr.columns ?? 80) - 1, colors)}`);
+    else stderr.write(`${plainLine(current(), seconds)}\n`);
   };
   const tick = (): void => {
     show();
@@ -42,25 +50,30 @@ export function showProgress(io: CliIo, clock: Clock, tally: Tally, total: numbe
   };
 }
 
-function plainLine(tally: Tally, total: number, seconds: number): string {
-  return `${doneText(tally, total)} after ${seconds.toFixed(1)} s: ${stateTexts(tally).join(', ') || 'starting'}`;
+/** Shows that something goes on of which nobody can tell how far it is. */
+export async function whileShowing<T>(io: CliIo, what: string, work: Promise<T>): Promise<T> {
+  const end = showProgress(io, io.clock, () => ({ count: null, what, details: [] }));
+  try {
+    return await work;
+  } finally {
+    end();
+  }
 }
 
-function liveLine(tally: Tally, total: number, seconds: number, width: number, colors: Colors): string {
-  const done = Math.min(total, tally.ended + tally.deadLetters.length);
-  const filled = total === 0 ? 0 : Math.round((barWidth * done) / total);
-  const text = ` ${doneText(tally, total)}  ${seconds.toFixed(1)} s  ${stateTexts(tally).join(', ')}`;
+function plainLine(progress: Progress, seconds: number): string {
+  const details = progress.details.length === 0 ? '' : `: ${progress.details.join(', ')}`;
+  return `${countText(progress)} after ${seconds.toFixed(1)} s${details}`;
+}
+
+function liveLine(progress: Progress, seconds: number, width: number, colors: Colors): string {
+  const text = ` ${countText(progress)}  ${seconds.toFixed(1)} s  ${progress.details.join(', ')}`;
+  const { count } = progress;
+  if (count === null || width < barWidth + 10) return text.slice(0, width);
+  const filled = count.total === 0 ? 0 : Math.round((barWidth * Math.min(count.total, count.done)) / count.total);
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
-  return width < barWidth + 10 ? text.slice(0, width) : `${colors.green(bar)}${text.slice(0, width - barWidth)}`;
+  return `${colors.green(bar)}${text.slice(0, width - barWidth)}`;
 }
 
-function doneText(tally: Tally, total: number): string {
-  return `${tally.ended + tally.deadLetters.length} of ${total} done`;
-}
-
-function stateTexts(tally: Tally): readonly string[] {
-  const texts = Object.entries(tally.states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
-  if (tally.deadLetters.length > 0) texts.push(counted(tally.deadLetters.length, 'dead letter'));
-  if (tally.polls > 0) texts.push(counted(tally.polls, 'poll'));
-  return texts;
+function countText({ count, what }: Progress): string {
+  return count === null ? what : `${count.done} of ${count.total} ${what}`;
 }

@@ -13,13 +13,13 @@ import type { RunnerName } from './config/settings.js';
 import { publishForeign } from './foreign-publisher.js';
 import type { CliIo } from './io.js';
 import type { JobsFile } from './jobs-file.js';
+import { removeForgottenTails } from './remove-forgotten-tails.js';
 import type { Tally } from './tally.js';
 
 export interface RunBuildsOptions {
   readonly io: CliIo;
   readonly backend: Backend;
-  /** Whoever runs the builds closes it. */
-  readonly openStore: () => Promise<BuildStore>;
+  readonly store: StoreSource;
   readonly runner: RunnerName;
   /** Put on the queue once the orchestrator serves it. */
   readonly jobs: JobsFile | null;
@@ -36,6 +36,13 @@ export interface RunBuildsOptions {
   readonly stop: AbortSignal;
 }
 
+/** Where the builds are kept. Whoever opens it closes it. */
+interface StoreSource {
+  /** For the log: without a password. */
+  readonly name: string;
+  open(): Promise<BuildStore>;
+}
+
 export interface BuildsRun {
   readonly backend: string;
   /** Messages that the queue holds for a handler, after ours have stopped; null where it cannot tell. */
@@ -46,6 +53,9 @@ export interface BuildsRun {
 /** How often a run looks whether anything is left to do. */
 const idleCheckMs = 100;
 
+/** How often an orchestrator looks for what killed tails have left behind. */
+const tidyEveryMs = 60 * 60 * 1_000;
+
 /** An orchestrator from its start to its end: what `demo` and `orchestrate` have in common. */
 export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
   const { backend } = options;
@@ -55,7 +65,7 @@ export async function runBuilds(options: RunBuildsOptions): Promise<BuildsRun> {
   const startedAt = clock.now();
   const queue = await openQueue(driver, { topics: Object.values(topics), logger: options.logger, clock });
   try {
-    const store = await options.openStore();
+    const store = await options.store.open();
     try {
       const inHand = await serve(options, { backend, name: driver.name, queue, store, topics, clock });
       return { backend: driver.name, inHand, seconds: (clock.now() - startedAt) / 1_000 };
@@ -98,10 +108,15 @@ async function serve(
     prefetch: options.prefetch,
     onChange: (build) => tally.see(build),
   });
+  let stopTidying = (): void => {};
   try {
     await orchestrator.start();
+    stopTidying = tidyHourly(queue, clock, logger);
     const names = Object.values(topics).map((topic) => topic.name);
-    logger.info({ backend: name, runner: options.runner, topics: names }, 'serving job requests');
+    logger.info(
+      { backend: name, store: options.store.name, runner: options.runner, topics: names },
+      'serving job requests',
+    );
     if (jobs !== null) {
       await publishForeign(jobs.lines, {
         driver: await backend.driver(),
@@ -118,6 +133,7 @@ async function serve(
     await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
     if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
   } finally {
+    stopTidying();
     await orchestrator.close({ deadlineMs: stopWithinMs });
   }
   const inHand = await inHandOf(queue, topics);
@@ -126,6 +142,19 @@ async function serve(
     'stopped',
   );
   return inHand;
+}
+
+/** Now, and every hour until the function that it answers is called. */
+function tidyHourly({ admin }: Queue, clock: Clock, logger: Logger): () => void {
+  let cancel = (): void => {};
+  const tidy = (): void => {
+    cancel = clock.schedule(tidy, tidyEveryMs);
+    removeForgottenTails(admin, clock.now())
+      .then((groups) => groups.length > 0 && logger.info({ groups }, 'removed the groups of tails that were killed'))
+      .catch((error: unknown) => logger.warn({ error: String(error) }, 'could not look for forgotten groups'));
+  };
+  tidy();
+  return () => cancel();
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -14,10 +14,10 @@ const env = Object.fromEntries(Object.entries(others).filter(([name]) => !variab
 export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /**
- * Starts programs in processes of their own, as a shell sees them, in a folder (default: the repository's). What still runs after
- * a test is killed. Call it at the top of a file.
+ * Starts programs in processes of their own, as a shell sees them, in the repository's folder; `in` takes another one first. What still
+ * runs after a test is killed. Call it at the top of a file.
  */
-export function builtPrograms(folder = root) {
+export function builtPrograms() {
   const children = new Set<ChildProcess>();
   beforeAll(() => {
     if (!existsSync(main)) throw new Error('there is no dist; run "npm run build", or the tests by "npm test"');
@@ -27,7 +27,10 @@ export function builtPrograms(folder = root) {
     children.clear();
   });
 
-  return function start(program: string, ...argv: readonly string[]) {
+  const start = (program: string, ...argv: readonly string[]) => startIn(root, program, ...argv);
+  return Object.assign(start, { in: startIn });
+
+  function startIn(folder: string, program: string, ...argv: readonly string[]) {
     const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     children.add(child);
     const out = { stdout: '', stderr: '' };
@@ -41,11 +44,10 @@ export function builtPrograms(folder = root) {
     const ended = new Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>(
       (resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...out })),
     );
-    /** Resolves once stderr has the text; rejects when the process ended without. */
-    const told = (text: string) =>
+    const until = (name: keyof typeof out, text: string) =>
       new Promise<void>((resolve, reject) => {
         const listen = () => {
-          if (!out.stderr.includes(text)) return;
+          if (!out[name].includes(text)) return;
           listeners.delete(listen);
           resolve();
         };
@@ -53,6 +55,9 @@ export function builtPrograms(folder = root) {
         void ended.then(({ stderr }) => reject(new Error(`ended without saying "${text}": ${stderr}`)));
         listen();
       });
-    return { child, ended, told };
-  };
+    /** Each resolves once stderr, or stdout, has the text, and rejects when the process ended without. */
+    const told = (text: string) => until('stderr', text);
+    const printed = (text: string) => until('stdout', text);
+    return { child, ended, told, printed };
+  }
 }

@@ -4,7 +4,7 @@ import { builtPrograms, main } from './built-program.js';
 
 // The built program in processes of its own: signals, pipes and exit codes as a shell sees them.
 const start = builtPrograms();
-const stuck = fileURLToPath(new URL('stuck-orchestrator.mjs', import.meta.url));
+const slow = fileURLToPath(new URL('slow-orchestrator.mjs', import.meta.url));
 
 /** Nothing, or what is told every two seconds where a machine is that slow. */
 const progressAlone = /^(\d+ of 44 done after .*\n)*$/;
@@ -58,7 +58,8 @@ describe('the built program', () => {
 
   test('a second signal ends an orchestrator at once whose handlers do not', async () => {
     const { child, ended, told } = start(
-      stuck,
+      slow,
+      'never',
       'orchestrate',
       '--queue',
       'memory:stuck',

@@ -6,6 +6,7 @@ import { harnessOf } from '../conformance-harness.js';
 import { exitCodes } from '../exit-codes.js';
 import { wholeNumberOption } from '../flags.js';
 import type { Cli } from '../program.js';
+import { type Progress, showProgress } from '../progress.js';
 import { writeJson } from '../write-json.js';
 
 type Suite = typeof import('../../queue/conformance/index.js');
@@ -46,11 +47,27 @@ export function addConformance(program: Command, { io, exitWith }: Cli): void {
       const suite = await import('../../queue/conformance/index.js');
       checkCases(flags.only, suite);
       const harness = await harnessOf(url, io, flags.timeFactor);
-      const report = await suite.runConformance(harness, {
-        only: flags.only.length === 0 ? undefined : flags.only,
-        concurrency: flags.concurrency,
-        onResult: flags.verbose ? ({ status, id }) => void io.stderr.write(`${status} ${id}\n`) : undefined,
+      const total = flags.only.length === 0 ? suite.allCases.length : flags.only.length;
+      let done = 0;
+      let failed = 0;
+      const progress = (): Progress => ({
+        count: { done, total },
+        what: 'cases',
+        details: failed === 0 ? [] : [`${failed} failed`],
       });
+      // Lines of cases and a line that is drawn over would spoil each other.
+      const endProgress = flags.verbose ? () => {} : showProgress(io, io.clock, progress);
+      const report = await suite
+        .runConformance(harness, {
+          only: flags.only.length === 0 ? undefined : flags.only,
+          concurrency: flags.concurrency,
+          onResult: ({ status, id }) => {
+            done += 1;
+            if (status === 'failed') failed += 1;
+            if (flags.verbose) io.stderr.write(`${status} ${id}\n`);
+          },
+        })
+        .finally(endProgress);
       if (flags.json) writeJson(io.stdout, documentOf(report, suite));
       else io.stdout.write(suite.reportAsText(report));
       if (failedOf(report).length > 0) exitWith(exitCodes.failed);

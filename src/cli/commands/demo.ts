@@ -9,6 +9,7 @@ import { backendOf } from '../backend.js';
 import { buildStoreOf } from '../build-store-of.js';
 import { buildsJson, writeBuilds } from '../builds-report.js';
 import { isAmqpUrl } from '../config/foreign-names.js';
+import { maskUrl } from '../config/mask-url.js';
 import { type RunnerName, runnerNames, settings } from '../config/settings.js';
 import { counted } from '../counted.js';
 import { addOutputFlags, type CommonFlags, wholeNumberOption } from '../flags.js';
@@ -19,6 +20,7 @@ import { showProgress } from '../progress.js';
 import { runBuilds } from '../run-builds.js';
 import { listenForStop } from '../stop-requests.js';
 import { Tally } from '../tally.js';
+import { tallyProgress } from '../tally-progress.js';
 import { temporaryFile } from '../temporary-file.js';
 import { writeJson } from '../write-json.js';
 
@@ -63,16 +65,20 @@ async function demo({ io, exitWith }: Cli, flags: DemoFlags): Promise<void> {
   const jobs = await readJobsFile(flags.jobs);
   const file = flags.queue === undefined ? temporaryFile('signalbox-demo-', 'queue.db') : null;
   const url = flags.queue ?? `sqlite:${file?.urlPath}`;
+  // A broker keeps no records, and what a demonstration leaves behind nobody looks for.
+  const storeUrl = isAmqpUrl(url) ? 'memory:' : url;
   const tally = new Tally();
   const stop = listenForStop(io);
   // Log lines and a line that is drawn over would spoil each other.
-  const endProgress = flags.verbose ? () => {} : showProgress(io, io.clock, tally, jobs.lines.length);
+  const endProgress = flags.verbose
+    ? () => {}
+    : showProgress(io, io.clock, () => tallyProgress(tally, jobs.lines.length));
   try {
     const run = await runBuilds({
       ...flags,
       io,
       backend: await backendOf(url, io),
-      openStore: () => buildStoreOf(isAmqpUrl(url) ? 'memory:' : url),
+      store: { name: maskUrl(storeUrl), open: () => buildStoreOf(storeUrl) },
       jobs,
       buildDeadlineMs: flags.deadlineMs,
       stopWithinMs: 5_000,

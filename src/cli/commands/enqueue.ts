@@ -10,6 +10,7 @@ import { QueueError } from '../../queue/index.js';
 import { withQueue } from '../backend.js';
 import { addCommonFlags, type CommonFlags } from '../flags.js';
 import type { Cli } from '../program.js';
+import { requireDurable } from '../require-durable.js';
 import { isoTime, writeJson } from '../write-json.js';
 
 interface EnqueueFlags extends CommonFlags {
@@ -49,12 +50,11 @@ export function addEnqueue(program: Command, { io }: Cli): void {
     }
     const topics = orchestratorTopics();
     await withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
-      if (!queue.capabilities.durable) {
-        throw new QueueError(
-          'cannot enqueue a job request: this queue lives in one process and would end with this command; name one that outlives it with --queue, or run "signalbox orchestrate --jobs FILE" with the line that --dry-run prints',
-          { code: 'unsupported', backend: queue.health().backend },
-        );
-      }
+      requireDurable(
+        'enqueue a job request',
+        queue,
+        ', or run "signalbox orchestrate --jobs FILE" with the line that --dry-run prints',
+      );
       await queue.publish(topics.jobs, request, {
         id: request.request_id,
         key: request.request_id,

@@ -7,6 +7,7 @@ import { exitCodes } from '../exit-codes.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../flags.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
+import { whileShowing } from '../progress.js';
 import { schemasOf } from '../schemas.js';
 import { type Column, tableOf } from '../table.js';
 import { writeJson } from '../write-json.js';
@@ -42,7 +43,7 @@ export function addMigrate(program: Command, cli: Cli): void {
 async function runMigrate({ io, exitWith }: Cli, flags: MigrateFlags): Promise<void> {
   const schemas = await schemasOf((await configOf(io, flags)).get(settings.queue));
   try {
-    const ran = flags.status ? null : await schemas.migrate();
+    const ran = flags.status ? null : await whileShowing(io, 'migrating', schemas.migrate());
     const lines = (await schemas.statuses()).map((status) => lineOf(status, ran?.get(status.list) ?? []));
     if (flags.json) writeJson(io.stdout, { backend: schemas.backend, schemas: lines });
     else io.stdout.write(tableOf(columns, lines.flatMap(stepsOf), io.stdout, colorsFor(io.stdout, io.env)));

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { QueueError } from '../../queue/index.js';
 import { configuredBackend, isPrivateMemory } from '../backend.js';
-import { buildStoreOf, storeUrlOf } from '../build-store-of.js';
+import { openBuildStore, storeUrlOf } from '../build-store-of.js';
 import { buildsJson } from '../builds-report.js';
+import { maskUrl } from '../config/mask-url.js';
 import { addSettings } from '../config/setting-option.js';
 import { settings } from '../config/settings.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../flags.js';
@@ -62,7 +63,7 @@ async function orchestrate({ io }: Cli, flags: OrchestrateFlags): Promise<void> 
     const run = await runBuilds({
       io,
       backend: await configuredBackend(config, io),
-      openStore: () => buildStoreOf(storeUrlOf(config)),
+      store: { name: maskUrl(storeUrlOf(config)), open: () => openBuildStore(config) },
       runner,
       jobs,
       pollAcceptedMs: config.get(settings.pollAcceptedMs),

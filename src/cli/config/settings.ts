@@ -19,6 +19,11 @@ export type LogLevel = (typeof logLevels)[number];
 const defaultQueueUrl = 'sqlite:.signalbox/queue.db';
 export const defaultStoreUrl = 'sqlite:.signalbox/builds.db';
 
+/** Whether a URL is one of the defaults, which lie in a folder that we make ourselves. */
+export function isOwnFile(url: string): boolean {
+  return url === defaultQueueUrl || url === defaultStoreUrl;
+}
+
 const url = z.string('must be a URL');
 const amqpUrl = url.regex(/^amqps?:/i, 'must be a URL of RabbitMQ, such as amqp://user@host:5672/vhost');
 /** AMQP's own limit on names. */

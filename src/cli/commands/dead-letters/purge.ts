@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { QueueError } from '../../../queue/index.js';
 import { withQueue } from '../../backend.js';
 import type { Cli } from '../../program.js';
+import { whileShowing } from '../../progress.js';
 import { writeJson } from '../../write-json.js';
 import { addLetterFlags, checkAllFound, type SelectionFlags, selectionOf } from './flags.js';
 
@@ -27,7 +28,7 @@ export function addPurge(parent: Command, { io }: Cli): void {
       });
     }
     const purged = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      admin.deadLetters(topic, flags.group).purge(selection),
+      whileShowing(io, 'purging dead letters', admin.deadLetters(topic, flags.group).purge(selection)),
     );
     if (flags.json) writeJson(io.stdout, { purged });
     else io.stdout.write(`${purged} purged\n`);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { withQueue } from '../../backend.js';
 import type { Cli } from '../../program.js';
+import { whileShowing } from '../../progress.js';
 import { writeJson } from '../../write-json.js';
 import { addLetterFlags, checkAllFound, type SelectionFlags, selectionOf } from './flags.js';
 
@@ -16,7 +17,7 @@ export function addRedrive(parent: Command, { io }: Cli): void {
     const operation = `redrive dead letters of "${topic}"`;
     const selection = selectionOf(operation, ids, flags.all);
     const redriven = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      admin.deadLetters(topic, flags.group).redrive(selection),
+      whileShowing(io, 'redriving dead letters', admin.deadLetters(topic, flags.group).redrive(selection)),
     );
     if (flags.json) writeJson(io.stdout, { redriven });
     else io.stdout.write(`${redriven} redriven\n`);
