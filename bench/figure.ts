@@ -2,7 +2,7 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'messages/s' | 'ms' | 'statements' | 'statements/s' | 'messages';
+  readonly unit: 'messages/s' | 'ms' | 'statements' | 'statements/s' | 'messages' | '%' | 'MiB';
   /** Measured in the same run without signalbox. */
   readonly raw: { readonly name: string; readonly value: number } | null;
   readonly target: Target | null;

@@ -3,9 +3,10 @@ import { type Benchmarked, type BenchOptions, readBenchArguments } from './argum
 import { benchMemory } from './memory.js';
 import { benchMysql } from './mysql.js';
 import { benchPortable } from './portable.js';
+import { benchSqlite } from './sqlite.js';
 
 interface Benchmark extends Benchmarked {
-  /** `url` is there where the benchmark has schemes. */
+  /** `url` is there where the benchmark has schemes; of one with a file it is its path, or empty. */
   readonly run: (url: string, options: BenchOptions) => Promise<void>;
 }
 
@@ -15,6 +16,7 @@ const benchmarks: readonly Benchmark[] = [
   { name: 'portable', schemes: null, run: (_, options) => benchPortable(options) },
   { name: 'mysql', schemes: ['mysql://', 'mariadb://'], run: benchMysql },
   { name: 'amqp', schemes: ['amqp://', 'amqps://'], run: benchAmqp },
+  { name: 'sqlite', schemes: null, file: true, run: benchSqlite },
 ];
 
 const read = readBenchArguments(process.argv.slice(2), benchmarks);

@@ -18,7 +18,7 @@ export interface SoakOptions {
 }
 
 const usage =
-  'usage: npm run soak -- mysql|amqp [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--no-server-kill] [--patience SECONDS] [--json]';
+  'usage: npm run soak -- mysql|amqp|sqlite [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--no-server-kill] [--patience SECONDS] [--json]';
 
 /** What to run, or the one line that says what is wrong and how it is used. Pure but for the seed, which is random unless given. */
 export function readSoakArguments(args: readonly string[]): SoakOptions | { readonly usage: string } {
@@ -81,6 +81,7 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
 const schemes: Readonly<Record<Backend, readonly string[]>> = {
   mysql: ['mysql:', 'mariadb:'],
   amqp: ['amqp:', 'amqps:'],
+  sqlite: ['sqlite:'],
 };
 
 function whole(text: string): number | null {

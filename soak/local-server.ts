@@ -4,7 +4,7 @@ import { firstHandshake } from './handshake.js';
 import { listenerOn, programOf, type Started } from './listener.js';
 import type { Backend } from './profile.js';
 
-const programs: Readonly<Record<Backend, readonly string[]>> = {
+const programs: Readonly<Record<Exclude<Backend, 'sqlite'>, readonly string[]>> = {
   mysql: ['mysqld', 'mariadbd'],
   amqp: ['beam.smp'],
 };
@@ -26,7 +26,7 @@ export class LocalServer {
   readonly #started: Started;
 
   /** Throws an error that says why it could not be done; nothing has been killed then. */
-  constructor(backend: Backend, url: string) {
+  constructor(backend: Exclude<Backend, 'sqlite'>, url: string) {
     const { protocol, hostname, port } = new URL(url);
     this.#url = url;
     this.#port = port === '' ? (defaultPorts[protocol] ?? 0) : Number(port);

@@ -2,7 +2,7 @@ import { readSoakArguments } from './arguments.js';
 import { reportOf } from './report.js';
 import { runSoak } from './run.js';
 
-/** `npm run soak -- mysql|amqp URL`: exit code 0 when every promise was kept, 1 when one was broken, 2 when it could not be run. */
+/** `npm run soak -- mysql|amqp|sqlite URL`: exit code 0 when every promise was kept, 1 when one was broken, 2 when it could not be run. */
 const read = readSoakArguments(process.argv.slice(2));
 if ('usage' in read) {
   console.error(read.usage);

@@ -10,12 +10,13 @@ export interface Profile {
   readonly copiesOnTheWay: boolean;
 }
 
-export const backends = ['mysql', 'amqp'] as const;
+export const backends = ['mysql', 'amqp', 'sqlite'] as const;
 export type Backend = (typeof backends)[number];
 
 export const profiles: Readonly<Record<Backend | 'memory', Profile>> = {
   mysql: { settleGraceMs: null, copiesOnTheWay: false },
   // Acks wait in our socket, in the broker and for its log: seconds, when it is busy.
   amqp: { settleGraceMs: 3_000, copiesOnTheWay: true },
+  sqlite: { settleGraceMs: null, copiesOnTheWay: false },
   memory: { settleGraceMs: null, copiesOnTheWay: false },
 };

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Libsql from 'libsql';
 import { serverVersion } from '../bench/server-version.js';
 import type { ServerControl } from '../test/servers/server.js';
 // By their files: the folder's door also holds what needs vitest around it.
@@ -29,6 +33,8 @@ const nodeAwayMs = 5_000;
 export async function targetOf(options: SoakOptions, run: string): Promise<Target> {
   const { backend, url, killServer } = options;
   if (options.cluster) return cluster(options, run);
+  // Who has the file open is killed all the while; there is nobody else.
+  if (backend === 'sqlite') return file(url);
   if (url !== null) {
     const server = killServer ? new LocalServer(backend, url) : null;
     return { url, version: await serverVersion(url), server, [Symbol.asyncDispose]: async () => {} };
@@ -40,6 +46,28 @@ export async function targetOf(options: SoakOptions, run: string): Promise<Targe
     server: killServer && own.control !== null ? killable(own.control) : null,
     [Symbol.asyncDispose]: () => own.stop(),
   };
+}
+
+/** The file of the URL, or one of our own, which is removed with the run. */
+async function file(url: string | null): Promise<Target> {
+  const folder = url === null ? mkdtempSync(join(tmpdir(), 'signalbox-soak-file-')) : null;
+  const own = `sqlite:${join(folder ?? '', 'queue.db')}`;
+  const version = sqliteVersion();
+  return {
+    url: url ?? own,
+    version,
+    server: null,
+    [Symbol.asyncDispose]: async () => {
+      if (folder !== null) rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function sqliteVersion(): string {
+  const database = new Libsql(':memory:');
+  const rows = database.prepare('select sqlite_version() as version').all() as { version: string }[];
+  database.close();
+  return `SQLite ${rows[0]?.version}`;
 }
 
 /** Three nodes on this machine; who is killed is the leader of the first lane of the ordered topic. */

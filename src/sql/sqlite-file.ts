@@ -32,13 +32,14 @@ export class SqliteFile {
   readonly bell = new Bell();
   readonly path: string;
   readonly #connection: SqliteConnection;
-  readonly #inode: number;
   readonly #writer: SqliteWriter;
   readonly #room: SqliteRoom;
   readonly #stopWatching: () => void;
   readonly #onProbe = new Set<() => void>();
   #stopProbing: () => void = () => {};
   #version: SqliteValue = null;
+  /** Null until it is certain that there is a file. */
+  #inode: number | null = null;
   #users = 0;
   #gone = false;
   #ready: Promise<void>;
@@ -68,8 +69,9 @@ export class SqliteFile {
   private constructor(path: string, options: SqliteFileOptions) {
     this.path = path;
     this.#connection = new SqliteConnection(path);
-    this.#inode = statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
-    this.#ready = prepare(this.#connection, options);
+    this.#ready = prepare(this.#connection, options).then(() => {
+      this.#inode = statSync(path).ino;
+    });
     this.#writer = new SqliteWriter(this.#connection, () => this.#wrote());
     this.#room = new SqliteRoom(path, this.#connection, this.#writer);
     this.#stopWatching = watchSqlite(path, () => this.#look());
@@ -147,7 +149,7 @@ export class SqliteFile {
   }
 
   #isReplaced(): boolean {
-    return statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode;
+    return this.#inode !== null && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode;
   }
 
   #probe(): void {

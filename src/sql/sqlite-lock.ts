@@ -2,7 +2,7 @@ import { Refusal, sleep, systemClock } from '../queue/driver.js';
 import { isBusy } from './sqlite-errors.js';
 
 /**
- * The pauses between two tries to get a lock that somebody else holds: 1, 2, 4 … 50 ms, on the machine's clock, without blocking. (With
+ * The pauses between two tries to get a lock that somebody else holds: 1, 2, 4 … 10 ms, on the machine's clock, without blocking. (With
  * SQLite's own busy timeout the event loop would stand still for as long.)
  */
 export class LockPauses {
@@ -14,7 +14,7 @@ export class LockPauses {
 
   async pause(): Promise<void> {
     await sleep(systemClock, this.#nextMs);
-    this.#nextMs = Math.min(this.#nextMs * 2, 50);
+    this.#nextMs = Math.min(this.#nextMs * 2, 10);
   }
 }
 

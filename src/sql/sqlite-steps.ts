@@ -1,6 +1,6 @@
 import type { SqliteRow, SqliteValue } from './sqlite-connection.js';
 
-/** One statement of a transaction; the answer is its rows, none where it has none. Names in braces are tables: see `SqliteTables`. */
+/** One statement of a transaction. Names in braces are tables: see `SqliteTables`. */
 interface Statement {
   readonly sql: string;
   readonly parameters: readonly SqliteValue[];
@@ -12,11 +12,18 @@ interface Statement {
  */
 export type Steps<T> = Generator<Statement, T, readonly SqliteRow[]>;
 
-/** Carries one statement out. */
+/** Carries one statement out: see `SqliteConnection.all`. */
 export type Ask = (sql: string, parameters: readonly SqliteValue[]) => readonly SqliteRow[];
 
+/** Answers the rows of a statement. */
 export function* ask(sql: string, ...parameters: readonly SqliteValue[]): Steps<readonly SqliteRow[]> {
   return yield { sql, parameters };
+}
+
+/** Carries out a statement that has no rows; answers how many it changed. */
+export function* change(sql: string, ...parameters: readonly SqliteValue[]): Steps<number> {
+  const [row] = yield { sql, parameters };
+  return Number(row?.changes);
 }
 
 export function takeSteps<T>(ask: Ask, steps: Steps<T>): T {

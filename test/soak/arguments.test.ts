@@ -21,7 +21,8 @@ describe('the arguments of npm run soak', () => {
 
   test.for<readonly [readonly string[], string]>([
     [[], 'no backend is named'],
-    [['sqlite'], 'there is no soak of "sqlite"'],
+    [['memory'], 'there is no soak of "memory"'],
+    [['sqlite', '/tmp/queue.db'], 'needs a URL that begins with sqlite:'],
     [['mysql', '--cluster'], '--cluster is for amqp without a URL'],
     [['amqp', 'amqp://127.0.0.1', '--cluster'], '--cluster is for amqp without a URL'],
     [['mysql', 'amqp://127.0.0.1'], 'needs a URL that begins with mysql: or mariadb:'],
@@ -34,7 +35,7 @@ describe('the arguments of npm run soak', () => {
   ])('%o are refused in one line that shows the usage', ([args, fault]) => {
     expect(readSoakArguments(args)).toEqual({ usage: expect.stringContaining(fault) });
     expect(readSoakArguments(args)).toEqual({
-      usage: expect.stringMatching(/^[^\n]*usage: npm run soak -- mysql\|amqp \[URL\][^\n]*$/),
+      usage: expect.stringMatching(/^[^\n]*usage: npm run soak -- mysql\|amqp\|sqlite \[URL\][^\n]*$/),
     });
   });
 

@@ -32,17 +32,13 @@ export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now:
   const chosen = ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max);
   if (chosen.length === 0) return [];
   const token = yield* nextToken();
-  const claimed: SqliteRow[] = [];
-  for (const rowId of chosen) {
-    claimed.push(
-      ...(yield* ask(
-        `update {messages} set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
-          where row_id = ? returning *`,
-        ...[token, holderId, now + leaseMs, rowId],
-      )),
-    );
-  }
-  return claimed;
+  const claimed = yield* ask(
+    `update {messages} set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
+      where row_id in (select value from json_each(?)) returning *`,
+    ...[token, holderId, now + leaseMs, JSON.stringify(chosen)],
+  );
+  // Rows of an update come in no order.
+  return [...claimed].sort((one, other) => Number(one.place) - Number(other.place));
 }
 
 /** Whose lease has ended is where it was, counted: nobody has to have noticed. */

@@ -1,5 +1,4 @@
-import type { SqliteRow } from '../../sql/sqlite-connection.js';
-import { ask, type Steps } from '../../sql/sqlite-steps.js';
+import { ask, change, type Steps } from '../../sql/sqlite-steps.js';
 import type { Settlement, SettleResult } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { nextPlaces } from './places.js';
@@ -13,6 +12,8 @@ const lost: SettleResult = Object.freeze({ status: 'lost' });
 
 /** Names the row and the token of the claim, and the lease must hold: what changes nothing was lost. */
 const held = `row_id = ? and claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;
+
+const deleteHeld = `delete from {messages} where ${held}`;
 
 export function* settle(settlement: Settlement, catalogue: Catalogue, now: number): Steps<SettleResult> {
   const { receipt } = settlement;
@@ -32,28 +33,28 @@ export function* settle(settlement: Settlement, catalogue: Catalogue, now: numbe
 
 function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<boolean> {
   const which = [receipt.rowId, receipt.token, now] as const;
-  let changed: readonly SqliteRow[];
+  let changed: number;
   if (settlement.kind === 'ack') {
-    changed = yield* ask(`delete from {messages} where ${held} returning row_id`, ...which);
+    changed = yield* change(deleteHeld, ...which);
   } else if (settlement.kind === 'give-back') {
-    changed = yield* ask(
+    changed = yield* change(
       `update {messages} set state = ${state.ready}, claim_token = null, hand_outs = hand_outs - 1
-        where ${held} returning row_id`,
+        where ${held}`,
       ...which,
     );
   } else {
     const { attempt, postpones, firstFailedAt } = settlement.counts;
     yield* promote(receipt.groupId, now);
     const place = yield* nextPlaces(1);
-    changed = yield* ask(
+    changed = yield* change(
       `update {messages} set state = ?, claim_token = null, hand_outs = 0, place = ?, due_at = ?,
           attempt = ?, postpones = ?, first_failed_at = ?
-        where ${held} returning row_id`,
+        where ${held}`,
       ...[settlement.delayMs > 0 ? state.delayed : state.ready, place, dueAt(now, settlement.delayMs)],
       ...[attempt, postpones, firstFailedAt, ...which],
     );
   }
-  return changed.length > 0;
+  return changed > 0;
 }
 
 function* holds({ rowId, token }: Receipt, now: number): Steps<boolean> {
@@ -71,11 +72,11 @@ function* letGo(groupId: number, key: string): Steps<void> {
 
 export function* extend(receipt: unknown, ms: number, now: number): Steps<'done' | 'lost'> {
   if (!(receipt instanceof Receipt)) return 'lost';
-  const changed = yield* ask(
-    `update {messages} set lease_ends_at = ? where ${held} returning row_id`,
+  const changed = yield* change(
+    `update {messages} set lease_ends_at = ? where ${held}`,
     ...[now + ms, receipt.rowId, receipt.token, now],
   );
-  return changed.length > 0 ? 'done' : 'lost';
+  return changed > 0 ? 'done' : 'lost';
 }
 
 /** A reader that leaves: what it held is where it was, counted as a hand-out without an answer. */

@@ -12,13 +12,19 @@ import { sendBatch } from './sending.js';
 interface CallersConnection {
   readonly inTransaction: boolean;
   exec(sql: string): unknown;
-  prepare(sql: string): { all(...parameters: unknown[]): unknown[] };
+  prepare(sql: string): {
+    readonly reader: boolean;
+    all(...parameters: unknown[]): unknown[];
+    run(...parameters: unknown[]): { readonly changes: number };
+  };
 }
 
 /** A transaction of Kysely's, as far as we use it. */
 interface KyselyTransaction {
   readonly isTransaction: true;
-  executeQuery(query: unknown): Promise<{ readonly rows: readonly unknown[] }>;
+  executeQuery(
+    query: unknown,
+  ): Promise<{ readonly rows: readonly unknown[]; readonly numAffectedRows?: bigint | undefined }>;
 }
 
 /** Somebody's open transaction. */
@@ -73,7 +79,11 @@ function transactionOf(within: unknown, { tables, patienceMs }: CallersOptions):
     };
     return {
       // One array of parameters is what libsql and better-sqlite3 both take.
-      ask: (sql, parameters) => within.prepare(sql).all([...parameters]) as SqliteRow[],
+      ask: (sql, parameters) => {
+        const statement = within.prepare(sql);
+        if (statement.reader) return statement.all([...parameters]) as SqliteRow[];
+        return [{ changes: statement.run([...parameters]).changes }];
+      },
       lock: (sql) =>
         pastLocks(patienceMs, () => {
           check();
@@ -85,7 +95,10 @@ function transactionOf(within: unknown, { tables, patienceMs }: CallersOptions):
   if (isKysely(within)) {
     const ask: Within['ask'] = async (sql, parameters) => {
       const { CompiledQuery } = await import('kysely');
-      return (await within.executeQuery(CompiledQuery.raw(sql, [...parameters]))).rows as SqliteRow[];
+      const { rows, numAffectedRows } = await within.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+      return rows.length > 0 || numAffectedRows === undefined
+        ? (rows as SqliteRow[])
+        : [{ changes: Number(numAffectedRows) }];
     };
     return { ask, lock: (sql) => lockByKysely(sql, ask, tables.file, patienceMs), check: () => {} };
   }
