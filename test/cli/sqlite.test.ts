@@ -30,10 +30,14 @@ test('migrate makes the tables of the queue and of the builds; --status changes 
   expect(before.stderr).toMatch(/the schema of the queue \(tables signalbox_…\) is not there; run "signalbox migrate/);
   expect(existsSync(folder.file)).toBe(false);
 
-  expect(rowsOf((await migrate()).stdout).slice(1)).toEqual([
-    ['queue', '0001-tables', 'applied now'],
-    ['builds', '0001-builds', 'applied now'],
-  ]);
+  const rows = rowsOf((await migrate()).stdout).slice(1);
+  expect(rows).toEqual(
+    expect.arrayContaining([
+      ['queue', '0001-tables', 'applied now'],
+      ['builds', '0001-builds', 'applied now'],
+    ]),
+  );
+  expect(rows.filter(([, , state]) => state !== 'applied now')).toEqual([]);
   expect(await migrate('--status')).toMatchObject({ code: exitCodes.ok, stderr: '' });
 });
 
@@ -44,7 +48,8 @@ test('of processes that migrate at once, one runs each step, and all say it is d
 
   expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: '' }));
   const ran = runs.flatMap(({ stdout }) => (JSON.parse(stdout) as Migrated).schemas.flatMap((schema) => schema.ran));
-  expect(ran.sort()).toEqual(['0001-builds', '0001-tables']);
+  expect(ran).toEqual(expect.arrayContaining(['0001-builds', '0001-tables']));
+  expect(new Set(ran).size).toBe(ran.length);
 });
 
 test('what one process enqueues another builds to its end, and a SIGTERM leaves nothing in hand', {

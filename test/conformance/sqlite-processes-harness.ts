@@ -16,7 +16,10 @@ export function sqliteProcessesHarness(timeFactor: number): Harness {
     time: { kind: 'real', timeFactor },
     client: () => processes.client(),
     killSubscriber: (driver) => processes.kill9(driver),
-    beginTransaction: () => kyselyTransaction(path),
+    beginTransaction: async () => {
+      await processes.local();
+      return kyselyTransaction(path);
+    },
     // What docs/sqlite.md calls a foreign message.
     sendForeign: async ({ topic, routingKey, body }) => {
       const connection = new Libsql(path, { timeout: 5_000 });
@@ -30,8 +33,8 @@ export function sqliteProcessesHarness(timeFactor: number): Harness {
       connection.close();
     },
     backendNow: () => Date.now(),
-    close: () => {
-      processes.close();
+    close: async () => {
+      await processes.close();
       folder[Symbol.dispose]();
     },
   };

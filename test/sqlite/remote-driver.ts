@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import type {
   Capabilities,
   Driver,
@@ -17,6 +18,10 @@ import type { RemoteError } from './programs/remote-driver.js';
 
 const program = 'test/sqlite/programs/remote-driver.ts';
 
+type Told =
+  | { readonly call: number; readonly value?: unknown; readonly error?: RemoteError }
+  | { readonly reader: number; readonly paused: boolean };
+
 /** What a call over the channel comes to. */
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -26,12 +31,18 @@ interface Pending {
 /** A process that carries out what drivers in this one are asked. */
 class Other {
   readonly #child: ChildProcess = fork(compiledProgram(program), [], { serialization: 'advanced' });
+  readonly onPaused = new Map<number, (paused: boolean) => void>();
   readonly #pending = new Map<number, Pending>();
+  readonly #ended: Promise<unknown> = once(this.#child, 'exit');
   #calls = 0;
   #dead = false;
 
   constructor() {
-    this.#child.on('message', (message: { call: number; value?: unknown; error?: RemoteError }) => {
+    this.#child.on('message', (message: Told) => {
+      if ('reader' in message) {
+        this.onPaused.get(message.reader)?.(message.paused);
+        return;
+      }
       const pending = this.#pending.get(message.call);
       this.#pending.delete(message.call);
       if (message.error === undefined) pending?.resolve(message.value);
@@ -58,6 +69,11 @@ class Other {
     if (!this.#dead) this.#child.send({ abort: number });
   }
 
+  /** Resolves when all that it said before has been heard. */
+  async ping(): Promise<void> {
+    if (!this.#dead) await Promise.race([this.call('ping', []).answer, this.#ended]);
+  }
+
   kill9(): void {
     this.#dead = true;
     this.#pending.clear();
@@ -68,21 +84,41 @@ class Other {
 /** Processes with a driver each, as many as are needed at once. One whose driver was closed has the next one. */
 export class OtherProcesses {
   readonly #options: SqliteOptions;
-  readonly #local: (options: SqliteOptions) => Driver;
+  readonly #make: (options: SqliteOptions) => Driver;
+  #local: Promise<Driver> | null = null;
   readonly #idle: Other[] = [];
   readonly #all = new Set<Other>();
   readonly #of = new WeakMap<Driver, Other>();
 
-  /** `local` sends what is in a transaction of this process: no other can take part in it. */
-  constructor(options: SqliteOptions, local: (options: SqliteOptions) => Driver) {
+  constructor(options: SqliteOptions, make: (options: SqliteOptions) => Driver) {
     this.#options = options;
-    this.#local = local;
+    this.#make = make;
+  }
+
+  /**
+   * One of this process, which sends what is in a transaction here: no other can take part in it. To be there before there is such a
+   * transaction, as opening and closing wait for it to end.
+   */
+  local(): Promise<Driver> {
+    this.#local ??= (async () => {
+      const driver = this.#make(this.#options);
+      await driver.open({ logger: { info() {}, warn() {} }, emit() {} });
+      return driver;
+    })();
+    return this.#local;
   }
 
   client(): Driver {
     const other = this.#idle.pop() ?? new Other();
     this.#all.add(other);
-    const driver = remoteDriver(other, this.#options, this.#local, () => this.#idle.push(other));
+    const driver = remoteDriver(other, {
+      options: this.#options,
+      local: () => this.local(),
+      closed: () => this.#idle.push(other),
+      allHeard: async () => {
+        await Promise.all([...this.#all].map((each) => each.ping()));
+      },
+    });
     this.#of.set(driver, other);
     return driver;
   }
@@ -91,17 +127,23 @@ export class OtherProcesses {
     this.#of.get(driver)?.kill9();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const other of this.#all) other.kill9();
+    await (await this.#local)?.close();
   }
 }
 
-function remoteDriver(
-  other: Other,
-  options: SqliteOptions,
-  local: (options: SqliteOptions) => Driver,
-  closed: () => void,
-): Driver {
+interface Remote {
+  readonly options: SqliteOptions;
+  readonly local: () => Promise<Driver>;
+  readonly closed: () => void;
+  /** Resolves when what any process has said until now was heard: two channels have no order. */
+  readonly allHeard: () => Promise<void>;
+}
+
+let readers = 0;
+
+function remoteDriver(other: Other, { options, local, closed, allHeard }: Remote): Driver {
   const made = other.call('make', [options]).answer;
   const ask = async <T>(verb: string, ...args: readonly unknown[]): Promise<T> => {
     await made;
@@ -125,15 +167,13 @@ function remoteDriver(
     declare: (topology, how) => ask('declare', topology, how),
     send: async (batch, within) => {
       if (within === undefined) return asResults<SendResult>(await ask('send', batch));
-      const own = local(options);
-      await own.open({ logger: { info() {}, warn() {} }, emit() {} });
-      return own.send(batch, within).finally(() => own.close());
+      return (await local()).send(batch, within);
     },
-    subscribe: async ({ topic, group, prefetch, consumer }) => {
-      const { subscription, leaseMs } = await ask<{ subscription: number; leaseMs: number }>('subscribe', {
-        ...{ topic, group, prefetch, consumer },
-      });
-      return remoteSubscription(other, subscription, leaseMs);
+    subscribe: async ({ topic, group, prefetch, consumer, onPaused }) => {
+      const reader = ++readers;
+      if (onPaused !== undefined) other.onPaused.set(reader, onPaused);
+      const leaseMs = await ask<number>('subscribe', { topic, group, prefetch, consumer }, reader);
+      return remoteSubscription(other, reader, leaseMs);
     },
     classify: classifySqlite,
     admin: {
@@ -144,6 +184,8 @@ function remoteDriver(
       letters: admin('letters'),
       redrive: admin('redrive'),
       purge: admin('purge'),
+      pause: (topic: string, group: string) => ask('admin.pause', topic, group).then(allHeard),
+      resume: admin('resume'),
     } as unknown as DriverAdmin,
     health: () => ({ connected, blocked: null }),
     close: () => {

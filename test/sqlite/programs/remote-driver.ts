@@ -45,12 +45,14 @@ async function answer({ call, verb, subscription, args }: RemoteCall): Promise<u
   if (verb === 'open') return driver.open({ logger: { info() {}, warn() {} }, emit() {} });
   if (verb === 'declare') return driver.declare(first, second);
   if (verb === 'send') return results(await driver.send(first));
+  if (verb === 'ping') return null;
   if (verb === 'health') return driver.health();
   if (verb === 'close') return driver.close();
   if (verb === 'subscribe') {
-    const made = await driver.subscribe({ ...first, onLost: () => {} });
-    subscriptions.set(++last, made);
-    return { subscription: last, leaseMs: made.lease?.ms };
+    const onPaused = (paused: boolean): void => void process.send?.({ reader: second, paused });
+    const made = await driver.subscribe({ ...first, onLost: () => {}, onPaused });
+    subscriptions.set(second, made);
+    return made.lease?.ms;
   }
   if (verb.startsWith('admin.')) {
     const act = driver.admin[verb.slice('admin.'.length) as keyof Driver['admin']] as (...all: unknown[]) => unknown;
