@@ -164,20 +164,23 @@ export class CallQueue<Item, Answer> {
   /** The slow way, used while something is being retried or ordered items are under way: skips what is not due and all that must not overtake it. */
   #pickInOrder(maxBatch: number): Entry<Item, Answer>[] {
     const now = this.#options.clock.now();
-    const held = new Set(this.#ordersUnderWay);
+    const held = new Set<string>();
     const batch: Entry<Item, Answer>[] = [];
     const rest: Entry<Item, Answer>[] = [];
-    for (const entry of this.#waiting) {
-      const free = entry.order === null || !held.has(entry.order);
-      if (free && entry.notBefore <= now && batch.length < maxBatch) {
+    let looked = 0;
+    while (looked < this.#waiting.length && batch.length < maxBatch) {
+      const entry = this.#waiting[looked++] as Entry<Item, Answer>;
+      const { order } = entry;
+      const free = order === null || !(held.has(order) || this.#ordersUnderWay.has(order));
+      if (free && entry.notBefore <= now) {
         if (entry.tries > 0) this.#retrying--;
         batch.push(entry);
       } else {
-        if (entry.order !== null) held.add(entry.order);
+        if (order !== null) held.add(order);
         rest.push(entry);
       }
     }
-    this.#waiting = rest;
+    this.#waiting = rest.concat(this.#waiting.slice(looked));
     return batch;
   }
 
