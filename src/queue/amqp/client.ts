@@ -52,7 +52,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const objects = new Objects({ link, names, gate, queueType, dueQueueType, logger });
   const catalogue = new Catalogue({ link, names, locks, gate, clock, logger });
   const repair = new Repair({ names, catalogue, objects, gate, logger });
-  const delays = new Delays({ link, names, objects, catalogue, gate, logger });
+  const delays = new Delays({ link, names, objects, catalogue, gate, clock, logger });
   const consumer = settings.connectionName.slice(0, 60);
   const mover = new Mover({ link, names, objects, catalogue, delays, gate, time, clock, logger, consumer });
   // Whoever publishes moves as well, so that what is due is not overtaken where nobody consumes at present.

@@ -1,4 +1,4 @@
-import { type Logger, Refusal } from '../driver.js';
+import { type Clock, type Logger, Refusal, sleep } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { withDelays } from './catalogue-content.js';
 import { classify, type Link } from './connection/index.js';
@@ -12,12 +12,16 @@ import type { Objects } from './objects.js';
 /** So many exact queues are declared in one go: the broker makes 80 to 138 a second, and then nothing else. */
 const learntAtOnce = 8;
 
+/** Between two of those, so that messages that fall due meanwhile are not late for them. */
+const restBetweenMs = 200;
+
 export interface DelaysOptions {
   readonly link: Link;
   readonly names: Names;
   readonly objects: Objects;
   readonly catalogue: Catalogue;
   readonly gate: DurabilityGate;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -29,6 +33,8 @@ export class Delays {
   readonly #options: DelaysOptions;
   readonly #durableMs = new Set<number>();
   readonly #wanted = new Set<number>();
+  /** Declared, and not durable yet. */
+  readonly #ripening = new Set<number>();
   /** Of the catalogue, as it was when its delays were taken over. */
   #known: readonly number[] = [];
   #learning: Promise<void> | null = null;
@@ -84,7 +90,7 @@ export class Delays {
   }
 
   #learn(delayMs: number): void {
-    if (this.#closed || !this.#mayLearn) return;
+    if (this.#closed || !this.#mayLearn || this.#ripening.has(delayMs)) return;
     this.#wanted.add(delayMs);
     this.#learning ??= this.#declareWanted().finally(() => {
       this.#learning = null;
@@ -92,25 +98,53 @@ export class Delays {
   }
 
   async #declareWanted(): Promise<void> {
-    const { objects, catalogue, gate, logger } = this.#options;
+    const { catalogue, clock, logger } = this.#options;
     const declared: number[] = [];
-    while (this.#wanted.size > 0 && !this.#closed && this.#mayLearn) {
-      const some = [...this.#wanted].slice(0, learntAtOnce);
-      try {
-        await gate.untilDurable(await objects.declareDelays(some));
-        declared.push(...some);
-        for (const ms of some) this.#durableMs.add(ms);
-      } catch (error) {
-        if (classify(error).code === 'denied' || (error instanceof Refusal && error.code === 'denied'))
-          this.#mayLearn = false;
-        // The sums of what there is will do until somebody asks again.
-        if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays could not be declared');
+    while (this.#mayGoOn) {
+      const ripening: Promise<void>[] = [];
+      while (this.#mayGoOn) {
+        const some = [...this.#wanted].slice(0, learntAtOnce);
+        for (const ms of some) this.#wanted.delete(ms);
+        const made = await this.#declare(some);
+        if (made !== null) {
+          declared.push(...some);
+          ripening.push(made.ripe);
+        }
+        if (this.#mayGoOn) await sleep(clock, restBetweenMs);
       }
-      for (const ms of some) this.#wanted.delete(ms);
+      await Promise.all(ripening);
     }
     if (this.#closed || declared.length === 0) return;
     await catalogue
       .change((content) => withDelays(content, declared))
       .catch((error: unknown) => logger.warn({ error }, 'the catalogue was not told of new delay queues'));
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#wanted.size > 0 && !this.#closed && this.#mayLearn;
+  }
+
+  /** Resolves when they are declared, with what resolves when they are durable and used; with null where they could not be. */
+  async #declare(some: readonly number[]): Promise<{ readonly ripe: Promise<void> } | null> {
+    const { objects, gate, logger } = this.#options;
+    for (const ms of some) this.#ripening.add(ms);
+    const forget = (): void => {
+      for (const ms of some) this.#ripening.delete(ms);
+    };
+    try {
+      const queues = await objects.declareDelays(some);
+      const ripe = gate.untilDurable(queues).then(() => {
+        forget();
+        for (const ms of some) this.#durableMs.add(ms);
+      });
+      return { ripe };
+    } catch (error) {
+      forget();
+      if (classify(error).code === 'denied' || (error instanceof Refusal && error.code === 'denied'))
+        this.#mayLearn = false;
+      // The sums of what there is will do until somebody asks again.
+      if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays could not be declared');
+      return null;
+    }
   }
 }
