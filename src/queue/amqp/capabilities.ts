@@ -25,8 +25,8 @@ export function capabilitiesWith(queueType: QueueType): Capabilities {
       nameBytes: 100,
       // All headers are one frame of 128 KiB; amqplib refuses more than 64 KiB, and a dead letter needs some 10 of ours.
       headerBytes: 32_768,
-      batch: 256,
-      concurrentSends: 16,
+      batch: 16,
+      concurrentSends: 256,
     },
   };
 }

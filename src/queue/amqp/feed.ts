@@ -12,8 +12,8 @@ import { redeliveriesOf } from './message-coding.js';
 
 /** A message that a reader has in hand: what the portable layer holds as a receipt. */
 export class Handed {
-  /** Nonces of what its outbox has stored already, should its settlement have to be repeated. */
-  readonly stored = new Set<string>();
+  /** Nonces of what its outbox has stored already, should its settlement have to be repeated; null: nothing. */
+  stored: Set<string> | null = null;
   /** A settlement that waits for confirms. */
   settling: Promise<unknown> | null = null;
 

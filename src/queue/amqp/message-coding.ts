@@ -23,8 +23,8 @@ export function encodeMessage(message: StoredMessage, lane: number, counts: Coun
   if (lane > 0) headers[header.lane] = lane;
   writeCounts(counts, headers);
   return {
-    body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-    properties: { persistent: true, headers, ...(id === null ? {} : { messageId: id }) },
+    body: Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+    properties: id === null ? { persistent: true, headers } : { persistent: true, headers, messageId: id },
   };
 }
 
@@ -36,6 +36,7 @@ export function asJson(properties: EncodedMessage['properties']): EncodedMessage
 /** The same message once more, with other counts. Of a foreign one, everything that its sender wrote is kept. */
 export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
   const headers = headersForCopy(properties.headers ?? {});
+  for (const name of [header.attempt, header.postpones, header.firstFailedAt]) delete headers[name];
   if (headers[header.format] === undefined && headers[header.routingKey] === undefined) {
     const routingKey = foreignRoutingKey(properties.headers ?? {}, fields);
     if (routingKey !== null) headers[header.routingKey] = routingKey;
@@ -87,7 +88,6 @@ export function decodeCounts({ properties }: AmqpMessage): Counts {
 
 /** The counts of ours, never `x-death`: of a copy with these headers, 3.10.8 counts 1, 2, 3 and 4.3.6 counts 1, 1, 1. */
 function writeCounts({ attempt, postpones, firstFailedAt }: Counts, headers: Record<string, unknown>): void {
-  for (const name of [header.attempt, header.postpones, header.firstFailedAt]) delete headers[name];
   if (attempt !== 1) headers[header.attempt] = attempt;
   if (postpones !== 0) headers[header.postpones] = postpones;
   if (firstFailedAt !== null) headers[header.firstFailedAt] = firstFailedAt;

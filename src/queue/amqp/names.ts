@@ -21,6 +21,8 @@ const longestPlain = 64;
  */
 export class Names {
   readonly prefix: string;
+  /** Topics and groups as they are written in names: each message needs one. */
+  readonly #encoded = new Map<string, string>();
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -69,17 +71,25 @@ export class Names {
   /** What is published to; empty where that is the group's queue itself. */
   exchange(topic: TopicShape, lane: number): string {
     if (topic.mapping) return topic.mapping.exchange?.name ?? '';
-    return this.#name('to', encoded(topic.name), ...laneOf(topic, lane));
+    return this.#name('to', this.#encode(topic.name), ...laneOf(topic, lane));
   }
 
   queue(topic: TopicShape, group: string, lane: number): string {
     const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
-    return mapped?.queue ?? this.#name('q', encoded(topic.name), encoded(group), ...laneOf(topic, lane));
+    return mapped?.queue ?? this.#name('q', this.#encode(topic.name), this.#encode(group), ...laneOf(topic, lane));
   }
 
   dead(topic: TopicShape, group: string): string {
     const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
-    return mapped?.deadLetters?.queue ?? this.#name('dead', encoded(topic.name), encoded(group));
+    return mapped?.deadLetters?.queue ?? this.#name('dead', this.#encode(topic.name), this.#encode(group));
+  }
+
+  #encode(name: string): string {
+    const known = this.#encoded.get(name);
+    if (known !== undefined) return known;
+    const made = encoded(name);
+    this.#encoded.set(name, made);
+    return made;
   }
 
   #name(...parts: readonly string[]): string {

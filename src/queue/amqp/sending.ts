@@ -12,7 +12,7 @@ import {
 import type { BrokerTime } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { type CatalogueContent, groupIn, groupsIn, shapeIn } from './catalogue-content.js';
-import { classify, type Link } from './connection/index.js';
+import { classify, type Link, type Publication } from './connection/index.js';
 import type { Delays } from './delays.js';
 import type { Destination } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
@@ -53,37 +53,82 @@ export class Sending {
    * one before it was confirmed, since it must not be stored if that one is not.
    */
   send(batch: readonly Send[]): Promise<readonly SendResult[]> {
-    const lines = new Map<string, Promise<SendResult>>();
-    return Promise.all(
-      batch.map((send) => {
-        const { topic, key } = send.message;
-        if (key === null) return this.#answer(send);
-        const line = `${topic}\0${key}`;
-        const before = lines.get(line);
-        const result =
-          before === undefined
-            ? this.#answer(send)
-            : before.then(({ status }) => (status === 'failed' ? overtaking(send) : this.#answer(send)));
-        lines.set(line, result);
-        return result;
-      }),
-    );
+    return new Promise((resolve) => {
+      const results: SendResult[] = new Array(batch.length);
+      let left = batch.length;
+      if (left === 0) resolve(results);
+      const lines = new Map<string, Promise<SendResult>>();
+      for (const [index, send] of batch.entries()) {
+        this.#inLine(lines, send, (result) => {
+          results[index] = result;
+          if (--left === 0) resolve(results);
+        });
+      }
+    });
   }
 
-  async #answer(send: Send): Promise<SendResult> {
-    try {
-      return await this.#store(send);
-    } catch (error) {
-      return { status: 'failed', error };
+  #inLine(lines: Map<string, Promise<SendResult>>, send: Send, answer: (result: SendResult) => void): void {
+    const { topic, key } = send.message;
+    if (key === null) {
+      this.#start(send, answer);
+      return;
+    }
+    const line = `${topic}\0${key}`;
+    const before = lines.get(line);
+    const result = new Promise<SendResult>((resolve) => {
+      if (before === undefined) {
+        this.#start(send, resolve);
+        return;
+      }
+      void before.then(({ status }) => {
+        if (status === 'failed') resolve(overtaking(send));
+        else this.#start(send, resolve);
+      });
+    });
+    lines.set(line, result);
+    void result.then(answer);
+  }
+
+  #start(send: Send, answer: (result: SendResult) => void): void {
+    const { topic: name } = send.message;
+    const topic = shapeIn(this.#options.catalogue.seen, name);
+    if (topic === null) {
+      this.#lookUp(name).then(
+        (found) => this.#startIn(found, send, answer),
+        (error) => answer({ status: 'failed', error }),
+      );
+    } else {
+      this.#startIn(topic, send, answer);
     }
   }
 
-  async #store(send: Send): Promise<SendResult> {
+  /** Without a promise for what goes straight to its topic, as nearly everything does. */
+  #startIn(topic: TopicShape, send: Send, answer: (result: SendResult) => void): void {
+    const failed = (error: unknown): void => answer({ status: 'failed', error });
+    if (send.target.kind !== 'topic' || send.delayMs > 0 || send.lane >= topic.lanes) {
+      this.#store(topic, send).then(answer, failed);
+      return;
+    }
+    let publication: Publication;
+    try {
+      publication = this.#toTopic(topic, send);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    this.#options.link.publishWith(publication, (error) => {
+      if (error === null && this.#isDurable(topic, publication)) answer(stored);
+      else if (error === null) this.#durable(topic, publication).then(answer, failed);
+      else if (isNowhere(error)) this.#again(topic, send, publication).then(answer, failed);
+      else failed(error);
+    });
+  }
+
+  async #store(topic: TopicShape, send: Send): Promise<SendResult> {
     const { target, message } = send;
-    const topic = shapeIn(this.#options.catalogue.seen, message.topic) ?? (await this.#lookUp(message.topic));
     if (send.lane >= topic.lanes) throw noLane(topic, send.lane);
     if (send.delayMs > 0) this.#options.onDelayed();
-    if (target.kind === 'topic') return send.delayMs > 0 ? this.#later(topic, send) : this.#toTopic(topic, send);
+    if (target.kind === 'topic') return this.#later(topic, send);
     if (target.kind === 'dead') return this.#bury(topic, send, target);
     if (send.delayMs > 0) return this.#laterToGroup(topic, send, target.group);
     const queue = this.#options.names.queue(topic, target.group, send.lane);
@@ -97,30 +142,34 @@ export class Sending {
     return topic;
   }
 
-  async #toTopic(topic: TopicShape, send: Send): Promise<SendResult> {
-    const { message, lane, counts } = send;
-    const { link, names, catalogue } = this.#options;
+  #toTopic(topic: TopicShape, { message, lane, counts }: Send): Publication {
+    const { names, catalogue } = this.#options;
     const { body, properties } = encodeMessage(message, lane, counts);
-    const publication = topic.mapping
-      ? {
-          ...mappedAddress(names, topic, topic.mapping, groupsIn(catalogue.seen, topic.name), message),
-          body,
-          properties: asJson(properties),
-        }
-      : { exchange: names.exchange(topic, lane), routingKey: message.routingKey ?? '', body, properties };
-    try {
-      await link.publish(publication);
-    } catch (error) {
-      if (!isNowhere(error)) throw error;
-      // Either nobody wants it, or somebody has deleted what was declared.
-      const accepting = await this.#accepting(message, true);
-      if (accepting.length === 0) return unmatched(send);
-      await this.#options.repair.groups(topic.name, accepting);
-      await link.publish(publication);
+    if (topic.mapping) {
+      const address = mappedAddress(names, topic, topic.mapping, groupsIn(catalogue.seen, topic.name), message);
+      return { ...address, body, properties: asJson(properties) };
     }
-    // It may lead to a queue that was just declared again, or is being declared by somebody else.
-    const { gate } = this.#options;
-    if (!gate.isDurable(publication.exchange)) await gate.untilDurable([publication.exchange]);
+    return { exchange: names.exchange(topic, lane), routingKey: message.routingKey ?? '', body, properties };
+  }
+
+  /** Nobody got it: either nobody wants it, or somebody has deleted what was declared. */
+  async #again(topic: TopicShape, send: Send, publication: Publication): Promise<SendResult> {
+    const accepting = await this.#accepting(send.message, true);
+    if (accepting.length === 0) return unmatched(send);
+    await this.#options.repair.groups(topic.name, accepting);
+    await this.#options.link.publish(publication);
+    return this.#durable(topic, publication);
+  }
+
+  /** Whether its confirm means what it says: it may lead to a queue that was just declared again, or is being declared by somebody else. */
+  #isDurable(topic: TopicShape, { exchange }: Publication): boolean {
+    const { gate, catalogue } = this.#options;
+    return gate.isDurable(exchange) && !catalogue.isGrowing(topic.name);
+  }
+
+  async #durable(topic: TopicShape, { exchange }: Publication): Promise<SendResult> {
+    const { gate, catalogue } = this.#options;
+    if (!gate.isDurable(exchange)) await gate.untilDurable([exchange]);
     if (catalogue.isGrowing(topic.name)) await catalogue.untilGrown(topic.name);
     return stored;
   }

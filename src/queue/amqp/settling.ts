@@ -50,10 +50,12 @@ export class Settling {
   }
 
   async #ackWith(handed: Handed, outbox: readonly Send[]): Promise<SettleResult> {
-    const left = outbox.filter(({ nonce }) => !handed.stored.has(nonce));
+    handed.stored ??= new Set();
+    const { stored } = handed;
+    const left = outbox.filter(({ nonce }) => !stored.has(nonce));
     const results = await this.#options.sending.send(left);
     for (const [index, { nonce }] of left.entries()) {
-      if (results[index]?.status !== 'failed') handed.stored.add(nonce);
+      if (results[index]?.status !== 'failed') stored.add(nonce);
     }
     const failed = results.find((result) => result.status === 'failed');
     return failed ?? ackForSure(handed);
@@ -85,10 +87,10 @@ export class Settling {
  * died: the broker's answer to whatever follows on the channel says that it has read the ack.
  */
 async function ackForSure(handed: Handed): Promise<SettleResult> {
-  const { raw } = handed.delivery.channel;
+  const { channel } = handed.delivery;
   const answer = answerOf(handed.feed.ack(handed));
   // A channel that is lost now may have carried the ack, or not: done, as for every ack of AMQP.
-  if (answer === done) await raw.checkExchange('amq.topic').catch(() => {});
+  if (answer === done) await channel.raw.checkExchange('amq.topic').catch(() => {});
   return answer;
 }
 

@@ -39,6 +39,22 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(link, queue)).toEqual([]);
   });
 
+  test('acks of one turn leave together and in time, and cover nothing that is held', async () => {
+    const { link } = await filled(url, queue, ['one', 'two', 'three', 'four', 'five', 'six']);
+    const { got, kept } = await consuming(link, queue);
+    await eventually('all are here', () => got.length === 6);
+
+    const answers = [3, 0, 1, 5].map((at) => got[at]?.ack());
+    // Written behind the acks, though they were not written yet.
+    await kept.channel?.raw.checkQueue(queue);
+    const held = [2, 4].map((at) => got[at]?.held);
+    await kept.close();
+
+    expect(answers).toEqual(['done', 'done', 'done', 'done']);
+    expect(held).toEqual([true, true]);
+    expect(await drain(link, queue)).toEqual(['three', 'five']);
+  });
+
   test('an ack after a reconnect is lost: the message with the same tag on the new channel is not touched', async () => {
     const { link } = await filled(proxy.url(), queue, ['one', 'two']);
     const { got, kept, lost } = await consuming(link, queue, { prefetch: 1 });

@@ -1,8 +1,10 @@
-import { type Channel, type ConsumeMessage, IllegalOperationError, type Options } from 'amqplib';
+import { type Channel, type ConsumeMessage, IllegalOperationError, type Message, type Options } from 'amqplib';
 import type { Clock, Logger } from '../../driver.js';
 import type { BrokerConnection } from './broker-connection.js';
 import { callError } from './call-error.js';
+import { Chain } from './chain.js';
 import { Delivery } from './delivery.js';
+import { fewestAcks } from './fewest-acks.js';
 import { LinkError } from './link-error.js';
 import { withinDeadline } from './within-deadline.js';
 
@@ -30,13 +32,14 @@ export interface ConsumingContext {
 export class ConsumingChannel {
   /** Counts the consuming channels of a link, from 1: for logs. */
   readonly generation: number;
-  /** For declarations and `get` in this channel's order. Settle deliveries, never on this. */
-  readonly raw: Channel;
+  readonly #raw: Channel;
   readonly #options: ConsumingOptions;
   readonly #context: ConsumingContext;
   /** Resolves when the broker has closed it, or the connection is gone. */
   readonly #gone: Promise<void>;
-  readonly #unsettled = new Set<Delivery>();
+  readonly #unsettled = new Chain<Delivery>();
+  /** Tags of what is settled and was not written yet. */
+  #acked: number[] = [];
   #open = true;
   #lossCause: unknown = null;
   #limited = false;
@@ -48,7 +51,7 @@ export class ConsumingChannel {
     options: ConsumingOptions,
     context: ConsumingContext,
   ) {
-    this.raw = raw;
+    this.#raw = raw;
     this.generation = generation;
     this.#options = options;
     this.#context = context;
@@ -66,6 +69,15 @@ export class ConsumingChannel {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /**
+   * For declarations and calls in this channel's order: after the acks that were given. Settle deliveries, never on this,
+   * and `get` nothing on it that is to be acked: it would be acked with what came before.
+   */
+  get raw(): Channel {
+    this.#writeAcks();
+    return this.#raw;
   }
 
   /** How many deliveries it brought that are not settled. */
@@ -105,20 +117,42 @@ export class ConsumingChannel {
 
   /** Whether a delivery of it can still be settled. */
   holds(delivery: Delivery): boolean {
-    return this.#unsettled.has(delivery);
+    return delivery.channel === this && delivery.isLinked;
+  }
+
+  /** See `Delivery`. Written with all others of the same turn, before anything else is. */
+  ack(delivery: Delivery): 'done' | 'lost' {
+    if (!this.#unsettled.remove(delivery)) return 'lost';
+    if (this.#acked.push(delivery.tag) === 1) process.nextTick(() => this.#writeAcks());
+    return 'done';
   }
 
   /** See `Delivery`. */
-  settle(delivery: Delivery, how: 'ack' | 'nack' | 'reject', requeue: boolean): 'done' | 'lost' {
-    if (!this.#unsettled.delete(delivery)) return 'lost';
+  giveBack(delivery: Delivery, how: 'nack' | 'reject', requeue: boolean): 'done' | 'lost' {
+    if (!this.#unsettled.remove(delivery)) return 'lost';
+    const { raw } = this;
+    const write =
+      how === 'nack' ? () => raw.nack(delivery.message, false, requeue) : () => raw.reject(delivery.message, requeue);
+    return this.#written(write) ? 'done' : 'lost';
+  }
+
+  /** In as few frames as are right: mostly one for a turn. */
+  #writeAcks(): void {
+    if (this.#acked.length === 0) return;
+    const acks = fewestAcks(this.#acked, this.#unsettled.oldest?.tag ?? null);
+    this.#acked = [];
+    this.#written(() => {
+      for (const { tag, multiple } of acks) this.#raw.ack(tagged(tag), multiple);
+    });
+  }
+
+  /** False while the connection is closing: its channels hear of it a moment later. */
+  #written(write: () => void): boolean {
     try {
-      if (how === 'ack') this.raw.ack(delivery.message);
-      else if (how === 'nack') this.raw.nack(delivery.message, false, requeue);
-      else this.raw.reject(delivery.message, requeue);
-      return 'done';
+      write();
+      return true;
     } catch (error) {
-      // The connection is closing: its channels hear of it a moment later.
-      if (error instanceof IllegalOperationError) return 'lost';
+      if (error instanceof IllegalOperationError) return false;
       throw error;
     }
   }
@@ -149,8 +183,8 @@ export class ConsumingChannel {
     if (!this.#open) return;
     this.#open = false;
     this.#lossCause = cause;
-    const unsettled = [...this.#unsettled];
-    this.#unsettled.clear();
+    const unsettled = this.#unsettled.removeAll();
+    this.#acked = [];
     try {
       this.#options.onClosed(cause, unsettled);
     } catch (error) {
@@ -175,4 +209,9 @@ export class ConsumingChannel {
       throw callError(what, error, this.#lossCause);
     }
   }
+}
+
+/** All that amqplib looks at to ack a message. */
+function tagged(deliveryTag: number): Message {
+  return { fields: { deliveryTag } } as Message;
 }

@@ -1,14 +1,15 @@
 import type { Message } from 'amqplib';
+import type { Linked } from './chain.js';
 import type { LinkError } from './link-error.js';
 import type { Publication } from './publication.js';
 
-/** A message on its way: waiting to be written, or written and not yet confirmed. Its promise ends exactly once. */
-export interface Entry {
+/** A message on its way: waiting to be written, or written and not yet confirmed, which is when it is linked. */
+export interface Entry extends Linked<Entry> {
   readonly publication: Publication;
   /** On the link's clock. */
   readonly dueAt: number;
-  readonly resolve: () => void;
-  readonly reject: (error: LinkError) => void;
+  /** Called exactly once; null: the broker confirmed it. */
+  readonly answer: (error: LinkError | null) => void;
   /** What the broker said when it sent the message back; null: it did not, so far. */
   returned: { readonly replyCode: number; readonly replyText: string } | null;
 }

@@ -111,7 +111,14 @@ export class Link {
    * (`not-found`, `denied`: its exchange), `invalid` (cannot be put into frames), `closed`.
    */
   publish(publication: Publication): Promise<void> {
-    return this.#publisher.publish(publication);
+    return new Promise((resolve, reject) => {
+      this.#publisher.publishWith(publication, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  /** The same without a promise: `answer` is called once, perhaps at once, with what `publish` rejects with, or null. It must not throw. */
+  publishWith(publication: Publication, answer: (error: LinkError | null) => void): void {
+    this.#publisher.publishWith(publication, answer);
   }
 
   /**

@@ -1,7 +1,9 @@
 import { type ConfirmChannel, IllegalOperationError } from 'amqplib';
 import { blame } from './blame.js';
 import type { BrokerConnection } from './broker-connection.js';
+import { Chain } from './chain.js';
 import { replyCodeOf } from './classify.js';
+import { HeaderForms } from './header-forms.js';
 import { type Entry, markReturned } from './in-flight.js';
 import type { LinkError } from './link-error.js';
 import { nacked, refused, unanswered, unencodable, unroutable } from './publish-error.js';
@@ -18,7 +20,8 @@ export class PublishingChannel {
   readonly #channel: ConfirmChannel;
   readonly #connection: BrokerConnection;
   readonly #events: PublishingChannelEvents;
-  readonly #inFlight = new Set<Entry>();
+  readonly #inFlight = new Chain<Entry>();
+  readonly #forms = new HeaderForms();
   #open = true;
   #full = false;
   #whenIdle: (() => void) | null = null;
@@ -47,34 +50,35 @@ export class PublishingChannel {
 
   /** The one that was written first. */
   get oldest(): Entry | null {
-    const [oldest] = this.#inFlight;
-    return oldest ?? null;
+    return this.#inFlight.oldest;
   }
 
   /** False when it was not written, because the channel is closing; what cannot be encoded ends here. */
   write(entry: Entry): boolean {
     const { exchange, routingKey, body, properties } = entry.publication;
-    const mandatory = properties.mandatory === true ? properties : { ...properties, mandatory: true };
+    const { headers } = properties;
+    const written = { ...properties, mandatory: true };
+    if (headers !== undefined) written.headers = this.#forms.filledWith(headers);
     try {
-      const more = this.#channel.publish(exchange, routingKey, body, mandatory, (nack) => {
-        if (!this.#inFlight.delete(entry)) return;
-        if (nack) entry.reject(nacked(entry));
-        else if (entry.returned !== null) entry.reject(unroutable(entry));
-        else entry.resolve();
-        if (this.#inFlight.size === 0) this.#whenIdle?.();
-      });
-      this.#full = !more;
+      this.#full = !this.#channel.publish(exchange, routingKey, body, written, (nack) => this.#confirmed(entry, nack));
       this.#inFlight.add(entry);
     } catch (error) {
       if (error instanceof IllegalOperationError) return false;
-      entry.reject(unencodable(entry, error));
+      entry.answer(unencodable(entry, error));
     }
     return true;
   }
 
+  #confirmed(entry: Entry, nack: unknown): void {
+    if (!this.#inFlight.remove(entry)) return;
+    if (nack) entry.answer(nacked(entry));
+    else entry.answer(entry.returned === null ? null : unroutable(entry));
+    if (this.#inFlight.size === 0) this.#whenIdle?.();
+  }
+
   /** Answers one that is in flight; its confirm is ignored when it comes after all. */
   giveUp(entry: Entry, error: LinkError): void {
-    if (this.#inFlight.delete(entry)) entry.reject(error);
+    if (this.#inFlight.remove(entry)) entry.answer(error);
   }
 
   /** Answers all that is in flight, and lets go of the channel without waiting for the broker. */
@@ -115,8 +119,7 @@ export class PublishingChannel {
   }
 
   #failAll(errorOf: (entry: Entry) => LinkError): void {
-    for (const entry of this.#inFlight) entry.reject(errorOf(entry));
-    this.#inFlight.clear();
+    for (const entry of this.#inFlight.removeAll()) entry.answer(errorOf(entry));
     this.#whenIdle?.();
   }
 }
