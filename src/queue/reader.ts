@@ -376,8 +376,9 @@ export class Reader implements Holder {
    */
   #room(): number {
     if (this.#held.holdsSuspect || this.#overfed) return 0;
-    // One by one while suspects come: the others would only be given back.
-    const prefetch = this.#suspectsCome ? 1 : this.#options.prefetch;
+    // One by one while suspects come and the others would only be given back.
+    const isOneByOne = this.#suspectsCome && !this.context.driver.capabilities.countsGiveBack;
+    const prefetch = isOneByOne ? 1 : this.#options.prefetch;
     const free = prefetch - this.size;
     return free >= prefetch / 4 || this.#held.unstarted === 0 ? Math.max(0, free) : 0;
   }

@@ -83,6 +83,8 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
       settling,
       queues,
       ordered: shape.ordering === 'key',
+      attendance: names.attendance(topic, group),
+      logger,
       feed: { link, onMissing: () => demandGroup(topic, group), untilHeard: () => pauses.heard() },
       onRestored: () => host.emit({ type: 'resubscribed', topic, group, consumer: options.consumer }),
       onClosed: (closed) => {

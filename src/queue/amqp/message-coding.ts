@@ -73,6 +73,10 @@ function foreignRoutingKey(headers: AmqpHeaders, { exchange, routingKey }: AmqpM
   return sent.exchange === '' || sent.routingKey === '' ? null : sent.routingKey;
 }
 
+export function keyOf({ properties }: AmqpMessage): string | null {
+  return textOf(properties.headers ?? {}, header.key);
+}
+
 export function laneOf({ properties }: AmqpMessage): number {
   return numberOf(properties.headers ?? {}, header.lane) ?? 0;
 }

@@ -79,6 +79,11 @@ export class Names {
     return mapped?.queue ?? this.#name('q', this.#encode(topic.name), this.#encode(group), ...laneOf(topic, lane));
   }
 
+  /** Whoever reads a group of an ordered topic consumes from it, so that it can be asked how many there are. */
+  attendance(topic: string, group: string): string {
+    return this.#name('attendance', encoded(topic), encoded(group));
+  }
+
   dead(topic: TopicShape, group: string): string {
     const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
     return mapped?.deadLetters?.queue ?? this.#name('dead', this.#encode(topic.name), this.#encode(group));

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Clock,
   type DriverSubscription,
+  type Logger,
   type Received,
   Refusal,
   type Settlement,
@@ -10,10 +10,10 @@ import {
   type SubscribeOptions,
   sleep,
 } from '../driver.js';
-import type { Delivery } from './connection/index.js';
 import { consumerTag } from './consumer-tag.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
-import { decodeCounts, decodeMessage, redeliveriesOf } from './message-coding.js';
+import { LaneSharing } from './lane-sharing.js';
+import { decodeCounts, decodeMessage } from './message-coding.js';
 import type { Settling } from './settling.js';
 
 /** How long lanes may take until they flow, where there are suspects. */
@@ -28,6 +28,9 @@ export interface SubscriptionContext {
   /** The queues of the group, one per lane. */
   readonly queues: readonly string[];
   readonly ordered: boolean;
+  /** Where the readers of the group are counted. */
+  readonly attendance: string;
+  readonly logger: Logger;
   readonly feed: Pick<FeedOptions, 'link' | 'onMissing' | 'untilHeard'>;
   /** Its queues had been deleted, and it reads again. */
   readonly onRestored: () => void;
@@ -41,6 +44,8 @@ export class AmqpSubscription implements DriverSubscription {
   readonly #options: SubscribeOptions;
   readonly #context: SubscriptionContext;
   readonly #feeds: readonly Feed[];
+  /** Null where there is nothing to share. */
+  readonly #sharing: LaneSharing | null;
   /** Ends the wait of a `receive`. Not a signal: aborting one makes an error with its stack, a quarter of all that receiving took. */
   #wake: () => void = () => {};
   #signal: AbortSignal | null = null;
@@ -72,6 +77,14 @@ export class AmqpSubscription implements DriverSubscription {
           isAwaited: () => this.#isAwaited,
         }),
     );
+    this.#sharing = ordered && queues.length > 1 ? this.#shareLanes() : null;
+  }
+
+  #shareLanes(): LaneSharing {
+    const { consumer } = this.#options;
+    const { clock, logger, attendance, feed } = this.#context;
+    const name = consumerTag(`${consumer}.reader`, null);
+    return new LaneSharing({ link: feed.link, clock, logger, queue: attendance, consumer: name, lanes: this.#feeds });
   }
 
   get topic(): string {
@@ -120,7 +133,7 @@ export class AmqpSubscription implements DriverSubscription {
       }
       if (this.#waiting > 0 && !this.#paused) {
         await this.#gather(max);
-        if (this.#suspects.length > 0) await this.#lineUp(signal);
+        if (this.#feeds.some((feed) => feed.beginsWithSuspect)) await this.#lineUp(signal);
         if (signal.aborted || this.#paused || this.#closing !== null) continue;
         const received = this.#take(max);
         if (received.length > 0) return received;
@@ -153,25 +166,22 @@ export class AmqpSubscription implements DriverSubscription {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(this.#feeds.map((feed) => feed.close()));
+    await Promise.all([this.#sharing?.stop(), ...this.#feeds.map((feed) => feed.close())]);
     this.#context.onClosed(this);
   }
 
   #startFeeds(): void {
     for (const feed of this.#feeds) feed.start();
+    this.#sharing?.start();
   }
 
   async #stop(): Promise<void> {
-    await Promise.all(this.#feeds.map((feed) => feed.stop()));
-  }
-
-  get #suspects(): readonly Feed[] {
-    return this.#feeds.filter((feed) => feed.suspect !== null);
+    await Promise.all([this.#sharing?.stop(), ...this.#feeds.map((feed) => feed.stop())]);
   }
 
   /**
-   * Lets every lane show its first message, once: otherwise the killer's may be the fastest each time, and those that are
-   * pushed beside it are counted and never started.
+   * Lets every lane show what it has, once: otherwise the killer's may be the fastest each time, and those that are
+   * pushed beside it in other lanes are counted and never started.
    */
   async #lineUp(signal: AbortSignal): Promise<void> {
     if (this.#isLinedUp) return;
@@ -211,13 +221,8 @@ export class AmqpSubscription implements DriverSubscription {
     });
   }
 
-  /** From each lane in turn, beginning with another one each time. Suspects alone, and in changing order. */
+  /** From each lane in turn, beginning with another one each time. */
   #take(max: number): readonly Received[] {
-    const first = this.#suspects.reduce<Feed | null>(
-      (one, other) => (one === null || goesBefore(other.suspect, one.suspect) ? other : one),
-      null,
-    );
-    if (first !== null) return first.take(1).map((one) => this.#received(one));
     const handed: Handed[] = [];
     const { length } = this.#feeds;
     for (let n = 0; n < length && handed.length < max; n++) {
@@ -233,21 +238,7 @@ export class AmqpSubscription implements DriverSubscription {
       receipt: handed,
       message: decodeMessage(this.#options.topic, message),
       counts: decodeCounts(message),
-      redeliveries: redeliveriesOf(message),
+      redeliveries: handed.redeliveries,
     };
   }
-}
-
-/**
- * Which of two suspects goes first. While a lane is read one by one, its first message is counted twice for each process that
- * is killed (the lane was closed, and the process died): by every other step of two the order is turned round, so that
- * no innocent one stands behind the killer until both are buried.
- */
-function goesBefore(one: Delivery | null, other: Delivery | null): boolean {
-  return one !== null && (other === null || placeOf(one) < placeOf(other));
-}
-
-function placeOf({ message }: Delivery): number {
-  const place = createHash('sha1').update(String(message.properties.messageId)).digest().readUInt32BE(0);
-  return (redeliveriesOf(message) >> 1) % 2 === 0 ? place : 0xffffffff - place;
 }
