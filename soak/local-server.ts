@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs';
 import { firstHandshake } from './handshake.js';
 import { listenerOn, programOf, type Started } from './listener.js';
 import type { Backend } from './profile.js';
@@ -41,6 +41,8 @@ export class LocalServer {
     if (process.getuid?.() !== 0 && (started.root !== '/' || started.uid !== process.getuid?.())) {
       throw refusal(`${program} runs as another user or in a root of its own`);
     }
+    // Started again outside of it, it would find its data gone.
+    if (mountsOf(started.pid) !== mountsOf('self')) throw refusal(`${program} has mounts of its own`);
     this.#started = started;
   }
 
@@ -91,6 +93,8 @@ function startAgain({ executable, argv, environment, root, directory, uid, gid, 
   child.unref();
   if (typeof out === 'number') closeSync(out);
 }
+
+const mountsOf = (pid: number | 'self'): string => readlinkSync(`/proc/${pid}/ns/mnt`);
 
 function refusal(why: string): Error {
   return new Error(
