@@ -2,7 +2,7 @@ import { type Spread, spreadOf } from '../bench/spread.js';
 import { type Course, type Excuse, excuses, excusesOf, expectedHands } from './excuses.js';
 import { type KeyOrder, keyOrderOf } from './key-order.js';
 import type { Hand, Ledger, MessageRecord } from './ledger.js';
-import { groupsOf, planOf } from './plan.js';
+import { groupsOf, type Plan, planOf } from './plan.js';
 import type { Profile } from './profile.js';
 import { lagsOf, longestStopOf, recoveriesOf } from './timing.js';
 
@@ -49,10 +49,7 @@ export interface Account extends KeyOrder {
   readonly longestStopMs: number;
 }
 
-export interface Run {
-  readonly seed: number;
-  /** How many the publisher was to send. */
-  readonly messages: number;
+export interface Run extends Plan {
   readonly profile: Profile;
 }
 
@@ -76,7 +73,7 @@ export function accountOf(run: Run, ledger: Ledger, letters: readonly FoundLette
     if (told === 'refused' && record.hands.length > 0) phantoms.push(`message ${record.n}`);
     // An invoice whose order came again is published again: another message, with an id of its own.
     if (new Set(record.hands.map(({ id }) => id)).size > record.sends.length) renamed.push(`message ${record.n}`);
-    for (const group of groupsOf[planOf(run.seed, run.messages, record.n).topic]) {
+    for (const group of groupsOf[planOf(run, record.n).topic]) {
       const name = `message ${record.n} in group ${group}`;
       const course = courseOf(run, record, group);
       const end = endOf(course.hands);
@@ -111,9 +108,9 @@ function toldOf({ sends }: MessageRecord): 'stored' | 'unknown' | 'refused' {
   return sends.every(({ outcome }) => outcome === 'refused') ? 'refused' : 'unknown';
 }
 
-function courseOf({ seed, messages }: Run, { n, sends, hands }: MessageRecord, group: string): Course {
+function courseOf(run: Run, { n, sends, hands }: MessageRecord, group: string): Course {
   return {
-    delayMs: planOf(seed, messages, n).delayMs,
+    delayMs: planOf(run, n).delayMs,
     copies: sends.filter(({ outcome }) => outcome !== 'refused'),
     hands: hands.filter((hand) => hand.group === group).sort((a, b) => a.at - b.at),
   };
@@ -126,10 +123,10 @@ function endOf(hands: readonly Hand[]): 'settled' | 'unanswered' | 'owed' {
   return last.some(({ outcome }) => outcome === null || outcome === 'unknown') ? 'unanswered' : 'owed';
 }
 
-function orderOf({ seed, messages, profile }: Run, ledger: Ledger): KeyOrder {
+function orderOf(run: Run, ledger: Ledger): KeyOrder {
   const byKey = new Map<string, MessageRecord[]>();
   for (const record of [...ledger.messages.values()].sort((a, b) => a.n - b.n)) {
-    const { key } = planOf(seed, messages, record.n);
+    const { key } = planOf(run, record.n);
     // What was never confirmed has no place in the order.
     if (key === null || toldOf(record) !== 'stored') continue;
     const records = byKey.get(key);
@@ -137,7 +134,7 @@ function orderOf({ seed, messages, profile }: Run, ledger: Ledger): KeyOrder {
     else records.push(record);
   }
   const found = [...byKey].flatMap(([key, records]) =>
-    groupsOf.ordered.map((group) => keyOrderOf(ledger, profile, key, group, records)),
+    groupsOf.ordered.map((group) => keyOrderOf(ledger, run.profile, key, group, records)),
   );
   return {
     inversions: found.flatMap(({ inversions }) => inversions),

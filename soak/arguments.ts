@@ -1,16 +1,15 @@
 import { parseArgs } from 'node:util';
+import { mixes, type Plan } from './plan.js';
 import { type Backend, backends } from './profile.js';
 
-export interface SoakOptions {
+export interface SoakOptions extends Plan {
   readonly backend: Backend;
   /** Null: a server of our own. */
   readonly url: string | null;
   /** Three nodes of RabbitMQ of our own. */
   readonly cluster: boolean;
   readonly minutes: number;
-  readonly messages: number;
   readonly consumers: number;
-  readonly seed: number;
   readonly killServer: boolean;
   /** How long nothing may happen before what is still owed counts as lost, seconds. */
   readonly patienceSeconds: number;
@@ -18,7 +17,7 @@ export interface SoakOptions {
 }
 
 const usage =
-  'usage: npm run soak -- mysql|amqp|sqlite [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--no-server-kill] [--patience SECONDS] [--json]';
+  'usage: npm run soak -- mysql|amqp|sqlite [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--mix half-delayed] [--no-server-kill] [--patience SECONDS] [--json]';
 
 /** What to run, or the one line that says what is wrong and how it is used. Pure but for the seed, which is random unless given. */
 export function readSoakArguments(args: readonly string[]): SoakOptions | { readonly usage: string } {
@@ -33,6 +32,7 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
         messages: { type: 'string', default: '100000' },
         consumers: { type: 'string', default: '4' },
         seed: { type: 'string' },
+        mix: { type: 'string', default: 'everything' },
         patience: { type: 'string' },
         'server-kill': { type: 'boolean', default: true },
         cluster: { type: 'boolean', default: false },
@@ -50,6 +50,8 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
     if (values.cluster && (backend !== 'amqp' || url !== null)) {
       return refuse('--cluster is for amqp without a URL: it starts three nodes of its own');
     }
+    const mix = mixes.find((each) => each === values.mix);
+    if (mix === undefined) return refuse(`--mix must be ${mixes.join(' or ')}`);
     if (more.length > 0) return refuse('one soak at a time');
     const numbers = {
       messages: whole(values.messages),
@@ -66,7 +68,7 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
       return refuse('--minutes must be a number above 0');
     }
     return {
-      ...{ backend, url, minutes, cluster: values.cluster, killServer: values['server-kill'], json: values.json },
+      ...{ backend, url, minutes, mix, cluster: values.cluster, killServer: values['server-kill'], json: values.json },
       messages: numbers.messages ?? 0,
       consumers: numbers.consumers ?? 0,
       seed: numbers.seed ?? 0,

@@ -1,13 +1,11 @@
 import { type Consumer, type Delivery, type Queue, QueueError, sleep, systemClock } from 'signalbox';
 import { errorCode } from './error-code.js';
 import { type Journal, monotonicMs, type SettleOutcome, type Verb } from './journal.js';
-import { type Fate, fateOf, groupsOf, invoiceOf, planOf, type TopicName, topicNames } from './plan.js';
+import { type Fate, fateOf, groupsOf, invoiceOf, type Plan, planOf, type TopicName, topicNames } from './plan.js';
 import { randomOf } from './random.js';
 import { bodyOf, type SoakTopics } from './topics.js';
 
-export interface ConsumePlan {
-  readonly seed: number;
-  readonly messages: number;
+export interface ConsumePlan extends Plan {
   /** Of the process, unique in the run. */
   readonly process: string;
 }
@@ -40,12 +38,13 @@ export async function consumePlan(
 async function handle(
   topics: SoakTopics,
   journal: Journal,
-  { seed, messages }: ConsumePlan,
+  plan: ConsumePlan,
   topic: TopicName,
   delivery: Delivery<Body>,
   hand: string,
 ): Promise<void> {
   const { n } = delivery.message.body;
+  const { seed, messages } = plan;
   const { group, attempt, postpones, redeliveries } = delivery;
   const { id } = delivery.message;
   journal.write({ e: 'hand', hand, n, topic, group, id, attempt, postpones, redeliveries, at: monotonicMs() });
@@ -58,7 +57,7 @@ async function handle(
   const fate = dueFate(fateOf(seed, n, group), delivery);
   const leaves = topic === 'order' && fate.verb === 'ack' ? invoiceOf(messages, n) : null;
   if (leaves !== null) {
-    await delivery.outbox.publishAfter(topics.invoice, bodyOf(leaves), planOf(seed, messages, leaves).delayMs);
+    await delivery.outbox.publishAfter(topics.invoice, bodyOf(leaves), planOf(plan, leaves).delayMs);
   }
   for (;;) {
     const delayMs = fate.verb === 'nack' || fate.verb === 'postpone' ? fate.delayMs : 0;

@@ -1,5 +1,5 @@
 import type { Entry, SendOutcome, SettleOutcome, Verb } from './journal.js';
-import { groupsOf, planOf, type TopicName } from './plan.js';
+import { groupsOf, type Plan, planOf, type TopicName } from './plan.js';
 
 /** A call that stored a message, or may have: a publish, or an ack with the message in its outbox. */
 export interface SendRecord {
@@ -43,14 +43,12 @@ export class Ledger {
   readonly owed = new Set<string>();
   handOuts = 0;
   lastHandAt = 0;
-  readonly #seed: number;
-  readonly #messages: number;
+  readonly #plan: Plan;
   readonly #hands = new Map<string, { readonly hand: Hand; readonly n: number; left: SendRecord | null }>();
   readonly #over = new Set<string>();
 
-  constructor(seed: number, messages: number) {
-    this.#seed = seed;
-    this.#messages = messages;
+  constructor(plan: Plan) {
+    this.#plan = plan;
   }
 
   add(entry: Entry): void {
@@ -115,7 +113,7 @@ export class Ledger {
     send.endAt = at;
     send.outcome = outcome;
     if (outcome !== 'stored') return;
-    for (const group of groupsOf[planOf(this.#seed, this.#messages, n).topic]) {
+    for (const group of groupsOf[planOf(this.#plan, n).topic]) {
       if (!this.#over.has(`${n}/${group}`)) this.owed.add(`${n}/${group}`);
     }
   }
@@ -146,7 +144,7 @@ export class Ledger {
     hand.outcome = outcome;
     hand.endAt = at;
     if (left !== null) {
-      const invoice = n + this.#messages;
+      const invoice = n + this.#plan.messages;
       // Whether what leaves before its ack has left when the ack failed, nobody says: not refused, but unknown.
       this.#sent(invoice, left, outcome === 'done' ? 'stored' : 'unknown', at);
     }

@@ -33,10 +33,27 @@ export type Fate =
   | { readonly verb: 'nack' | 'postpone'; readonly delayMs: number }
   | { readonly verb: 'reject' };
 
-/** Message `n` of a soak of `messages`; numbers from `messages` on are the invoices that outboxes leave. Pure. */
-export function planOf(seed: number, messages: number, n: number): Planned {
+/** What messages there are: of each kind, or half of them delayed and the rest plain. */
+export const mixes = ['everything', 'half-delayed'] as const;
+export type Mix = (typeof mixes)[number];
+
+/** All that decides what each message is and what becomes of it. */
+export interface Plan {
+  readonly seed: number;
+  /** How many the publisher sends. */
+  readonly messages: number;
+  readonly mix: Mix;
+}
+
+/** Message `n` of a soak; numbers from `messages` on are the invoices that outboxes leave. Pure. */
+export function planOf({ seed, messages, mix }: Plan, n: number): Planned {
   if (n >= messages) return { n, topic: 'invoice', key: null, delayMs: delayOf(seed, n, 0.3) };
   const lot = randomOf(seed, n, 'topic');
+  if (mix === 'half-delayed') {
+    return lot < 0.5
+      ? { n, topic: 'work', key: null, delayMs: 0 }
+      : { n, topic: 'later', key: null, delayMs: delayOf(seed, n, 1) };
+  }
   if (lot < 0.4) return { n, topic: 'work', key: null, delayMs: 0 };
   if (lot < 0.6) return { n, topic: 'later', key: null, delayMs: delayOf(seed, n, 1) };
   if (lot < 0.9) {

@@ -1,12 +1,10 @@
 import { type Queue, QueueError, sleep, systemClock } from 'signalbox';
 import { errorCode } from './error-code.js';
 import { type Journal, monotonicMs, type SendOutcome } from './journal.js';
-import { planOf } from './plan.js';
+import { type Plan, planOf } from './plan.js';
 import { bodyOf, type SoakTopics } from './topics.js';
 
-export interface PublishPlan {
-  readonly seed: number;
-  readonly messages: number;
+export interface PublishPlan extends Plan {
   /** How evenly it is spread; 0: as fast as it goes. */
   readonly durationMs: number;
 }
@@ -19,15 +17,16 @@ export async function publishPlan(
   queue: Pick<Queue, 'publishAfter'>,
   topics: SoakTopics,
   journal: Journal,
-  { seed, messages, durationMs }: PublishPlan,
+  plan: PublishPlan,
 ): Promise<void> {
+  const { messages, durationMs } = plan;
   const underWay = new Set<Promise<void>>();
   const startedAt = monotonicMs();
   for (let n = 0; n < messages; n++) {
     const aheadMs = startedAt + (durationMs * n) / messages - monotonicMs();
     if (aheadMs > 1) await sleep(systemClock, aheadMs);
     while (underWay.size >= mostUnderWay) await Promise.race(underWay);
-    const call = publishOne(queue, topics, journal, seed, messages, n);
+    const call = publishOne(queue, topics, journal, plan, n);
     underWay.add(call);
     void call.then(() => underWay.delete(call));
   }
@@ -38,11 +37,10 @@ async function publishOne(
   queue: Pick<Queue, 'publishAfter'>,
   topics: SoakTopics,
   journal: Journal,
-  seed: number,
-  messages: number,
+  plan: Plan,
   n: number,
 ): Promise<void> {
-  const { topic, key, delayMs } = planOf(seed, messages, n);
+  const { topic, key, delayMs } = planOf(plan, n);
   journal.write({ e: 'send', n, at: monotonicMs() });
   let outcome: SendOutcome = 'stored';
   try {

@@ -1,5 +1,6 @@
 import type { Spread } from '../bench/spread.js';
 import type { Account } from './account.js';
+import type { Mix } from './plan.js';
 
 /** What a run was, beside what became of it. */
 export interface Facts {
@@ -7,6 +8,7 @@ export interface Facts {
   readonly version: string;
   readonly node: string;
   readonly seed: number;
+  readonly mix: Mix;
   readonly seconds: number;
   readonly consumers: number;
   readonly processKills: number;
@@ -22,7 +24,7 @@ export function reportOf(facts: Facts, account: Account, broken: readonly string
   const lines: readonly (readonly [string, string])[] = [
     [
       'server',
-      `${facts.backend} ${facts.version}, Node ${facts.node}, seed ${facts.seed}, ${facts.seconds.toFixed(0)} s`,
+      `${facts.backend} ${facts.version}, Node ${facts.node}, ${facts.mix}, seed ${facts.seed}, ${facts.seconds.toFixed(0)} s`,
     ],
     [
       'killed -9',

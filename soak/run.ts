@@ -29,16 +29,16 @@ const quietMs = 5_000;
 
 /** One soak from the first declaration to the last account. Rejects where it could not be run at all. */
 export async function runSoak(options: SoakOptions, say: (line: string) => void): Promise<Outcome> {
-  const { backend, seed, messages } = options;
+  const { backend, seed, messages, mix } = options;
   const run = Math.random().toString(36).slice(2, 8);
   // First, so that a server that cannot be killed is an error before anything was sent.
   await using target = await targetOf(options, run);
   const { url, version, server } = target;
   const topics = topicsOf(run);
-  const ledger = new Ledger(seed, messages);
+  const ledger = new Ledger(options);
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-soak-'));
   const durationMs = options.minutes * 60_000;
-  const crew = new Crew({ url, run, seed, messages, durationMs }, folder, ledger);
+  const crew = new Crew({ url, run, seed, messages, mix, durationMs }, folder, ledger);
   const interrupt = (): void => {
     crew.killAll();
     process.exit(130);
@@ -52,7 +52,7 @@ export async function runSoak(options: SoakOptions, say: (line: string) => void)
     await crew.dismiss(dismissMs);
     crew.read();
     const letters = await findLetters(queue, topics);
-    const account = accountOf({ seed, messages, profile: profiles[backend] }, ledger, letters);
+    const account = accountOf({ seed, messages, mix, profile: profiles[backend] }, ledger, letters);
     const broken = [...brokenPromises(account), ...crew.deserters];
     // What is broken is kept for whoever looks for the reason: in the backend, and in the journals.
     if (broken.length === 0) {
@@ -60,7 +60,7 @@ export async function runSoak(options: SoakOptions, say: (line: string) => void)
       rmSync(folder, { recursive: true });
     } else say(`journals are kept in ${folder}, messages under soak-${run}-`);
     const facts: Facts = {
-      ...{ backend, version, node: process.version, seed, seconds, consumers: options.consumers, downMs },
+      ...{ backend, version, node: process.version, seed, mix, seconds, consumers: options.consumers, downMs },
       processKills: ledger.processKills.size,
       serverKills: ledger.serverKills.length,
     };

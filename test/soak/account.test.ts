@@ -2,19 +2,20 @@ import { describe, expect, test } from 'vitest';
 import { type Account, accountOf, type FoundLetter } from '../../soak/account.js';
 import type { Entry, SettleOutcome, Verb } from '../../soak/journal.js';
 import { Ledger } from '../../soak/ledger.js';
-import { groupsOf, invoiceOf, planOf } from '../../soak/plan.js';
+import { groupsOf, invoiceOf, type Plan, planOf } from '../../soak/plan.js';
 import { type Profile, profiles } from '../../soak/profile.js';
 import { brokenPromises } from '../../soak/verdict.js';
 
 const seed = 1;
 const messages = 2_000;
+const plan: Plan = { seed, messages, mix: 'everything' };
 
 /** Messages of the plan that are what a case needs. */
-const all = Array.from({ length: messages }, (_, n) => planOf(seed, messages, n));
+const all = Array.from({ length: messages }, (_, n) => planOf(plan, n));
 const numbersOf = (topic: string): readonly number[] => all.filter((each) => each.topic === topic).map(({ n }) => n);
 const later = numbersOf('later')[0] ?? -1;
 const order = numbersOf('order')[0] ?? -1;
-const laterDelayMs = planOf(seed, messages, later).delayMs;
+const laterDelayMs = planOf(plan, later).delayMs;
 /** Two messages of one key, in publish order. */
 const [first, second] = twoOfOneKey();
 
@@ -56,7 +57,7 @@ function handled(n: number, at: number, handling: Handling = {}): Entry[] {
   const { group = 'default', process = 'p1', verb = 'ack', delayMs = 0, leaves = null, outcome = 'done' } = handling;
   const { attempt = 1, postpones = 0, id = `id-${n}`, forMs = 2 } = handling;
   const hand = `${process}/${++hands}`;
-  const { topic } = planOf(seed, messages, n);
+  const { topic } = planOf(plan, n);
   const entries: Entry[] = [{ e: 'hand', hand, n, topic, group, id, attempt, postpones, redeliveries: 0, at }];
   if (outcome !== 'none') entries.push({ e: 'settle', hand, verb, delayMs, leaves, at: at + forMs });
   if (outcome !== 'none' && outcome !== 'unanswered') entries.push({ e: 'settled', hand, outcome, at: at + forMs + 1 });
@@ -64,16 +65,16 @@ function handled(n: number, at: number, handling: Handling = {}): Entry[] {
 }
 
 const byAllGroups = (n: number, at: number): Entry[] =>
-  groupsOf[planOf(seed, messages, n).topic].flatMap((group) => handled(n, at, { group }));
+  groupsOf[planOf(plan, n).topic].flatMap((group) => handled(n, at, { group }));
 
 function judge(
   entries: readonly Entry[],
   profile: Profile = profiles.mysql,
   letters: readonly FoundLetter[] = [],
 ): Account & { readonly broken: readonly string[] } {
-  const ledger = new Ledger(seed, messages);
+  const ledger = new Ledger(plan);
   for (const entry of entries) ledger.add(entry);
-  const account = accountOf({ seed, messages, profile }, ledger, letters);
+  const account = accountOf({ ...plan, profile }, ledger, letters);
   return { ...account, broken: brokenPromises(account) };
 }
 

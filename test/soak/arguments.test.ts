@@ -15,7 +15,7 @@ describe('the arguments of npm run soak', () => {
       ]),
     ).toEqual({
       ...{ backend: 'mysql', url: 'mysql://root@127.0.0.1:3306/test', minutes: 0.5, messages: 100_000, consumers: 4 },
-      ...{ seed: 3, cluster: false, killServer: false, patienceSeconds: 60, json: false },
+      ...{ seed: 3, mix: 'everything', cluster: false, killServer: false, patienceSeconds: 60, json: false },
     });
   });
 
@@ -29,6 +29,7 @@ describe('the arguments of npm run soak', () => {
     [['amqp', 'no URL'], 'needs a URL that begins with amqp: or amqps:'],
     [['amqp', 'amqp://127.0.0.1', 'more'], 'one soak at a time'],
     [['amqp', 'amqp://127.0.0.1', '--messages', '0'], '--messages must be a whole number from 1'],
+    [['amqp', 'amqp://127.0.0.1', '--mix', 'half'], '--mix must be everything or half-delayed'],
     [['amqp', 'amqp://127.0.0.1', '--minutes', '-1'], '--minutes'],
     [['amqp', 'amqp://127.0.0.1', '--minutes', ''], '--minutes must be a number above 0'],
     [['amqp', 'amqp://127.0.0.1', '--kill'], "Unknown option '--kill'"],

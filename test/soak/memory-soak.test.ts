@@ -6,6 +6,7 @@ import { consumePlan } from '../../soak/consume.js';
 import { type Entry, type Journal, monotonicMs } from '../../soak/journal.js';
 import { Ledger } from '../../soak/ledger.js';
 import { findLetters } from '../../soak/letters.js';
+import type { Plan } from '../../soak/plan.js';
 import { profiles } from '../../soak/profile.js';
 import { publishPlan } from '../../soak/publish.js';
 import { topicsOf } from '../../soak/topics.js';
@@ -13,6 +14,7 @@ import { brokenPromises } from '../../soak/verdict.js';
 
 const seed = 7;
 const messages = 2_000;
+const plan: Plan = { seed, messages, mix: 'everything' };
 
 /** One "process" of this one: what it writes after its death was never written. */
 class MortalJournal implements Journal {
@@ -32,7 +34,7 @@ test('a soak whose consumers are killed and replaced keeps every promise on the 
   const store = memoryStore();
   const topics = topicsOf('memory');
   const journals: MortalJournal[] = [];
-  const ledger = new Ledger(seed, messages);
+  const ledger = new Ledger(plan);
   const start = async (name: string) => {
     const driver = memory({ store });
     const queue = await openQueue(driver, { topics: Object.values(topics), name });
@@ -42,14 +44,14 @@ test('a soak whose consumers are killed and replaced keeps every promise on the 
   };
   const startConsumer = async (name: string) => {
     const process = await start(name);
-    await consumePlan(process.queue, topics, process.journal, { seed, messages, process: name });
+    await consumePlan(process.queue, topics, process.journal, { ...plan, process: name });
     return process;
   };
   let consumers = [await startConsumer('consume-1'), await startConsumer('consume-2')];
   let started = 2;
   const publisher = await start('publish');
 
-  const published = publishPlan(publisher.queue, topics, publisher.journal, { seed, messages, durationMs: 2_000 });
+  const published = publishPlan(publisher.queue, topics, publisher.journal, { ...plan, durationMs: 2_000 });
   for (let kill = 0; kill < 4; kill++) {
     await expect.poll(() => handOuts(consumers[0]?.journal)).toBeGreaterThan(50);
     const [victim, ...others] = consumers;
@@ -75,7 +77,7 @@ test('a soak whose consumers are killed and replaced keeps every promise on the 
   await Promise.all([publisher, ...consumers].map(({ queue }) => queue.close()));
 
   for (const { entries } of journals) for (const entry of entries) ledger.add(entry);
-  const account = accountOf({ seed, messages, profile: profiles.memory }, ledger, letters);
+  const account = accountOf({ ...plan, profile: profiles.memory }, ledger, letters);
   expect(brokenPromises(account)).toEqual([]);
   expect(account.published).toEqual({ stored: messages, unknown: 0, refused: 0 });
   expect(account.invoices).toBeGreaterThan(100);
