@@ -63,6 +63,7 @@ export class Reader implements Holder {
   #hungry = false;
   /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
   #overfed = false;
+  #isLosing = false;
   /** Whether the last that was received brought suspects. */
   #suspectsCome = false;
   #onEmpty: (() => void)[] = [];
@@ -136,7 +137,7 @@ export class Reader implements Holder {
 
   /** The next delivery to work on, or null while there is none. */
   take(): Delivery | null {
-    if (this.#paused) return null;
+    if (this.#paused || this.#isLosing) return null;
     const delivery = this.#clearsTheWay() ? null : this.#held.take();
     this.#hungry = delivery === null;
     if (this.#held.unstarted === 0 || this.#overfed) {
@@ -414,7 +415,7 @@ export class Reader implements Holder {
   async #startAnew(): Promise<void> {
     const { events, logger } = this.context;
     const { consumer, group, topic, stranded } = this;
-    for (const delivery of this.#all()) this.#lose(delivery);
+    this.#loseAll(this.#all());
     await this.#closeSubscription();
     this.#stranded.renewed();
     try {
@@ -525,10 +526,19 @@ export class Reader implements Holder {
     const gone = new Set(receipts);
     this.#stranded.forget(receipts);
     for (const receipt of receipts) this.#gone.add(receipt);
-    for (const delivery of this.#all()) {
-      // One that is being settled gets its answer from the backend: a connection that broke may have carried it over.
-      if (gone.has(delivery.received.receipt) && delivery.state !== 'settling') this.#lose(delivery);
+    // One that is being settled gets its answer from the backend: a connection that broke may have carried it over.
+    this.#loseAll(this.#all().filter(({ received, state }) => gone.has(received.receipt) && state !== 'settling'));
+  }
+
+  /** Nothing is started until all are lost: one that waited behind a lost one of its key would be, out of turn, and in vain. */
+  #loseAll(deliveries: readonly Delivery[]): void {
+    this.#isLosing = true;
+    try {
+      for (const delivery of deliveries) this.#lose(delivery);
+    } finally {
+      this.#isLosing = false;
     }
+    this.#wake();
   }
 
   #lose(delivery: Delivery): void {
@@ -553,6 +563,7 @@ export class Reader implements Holder {
   }
 
   #wake(): void {
+    if (this.#isLosing) return;
     if (!this.#paused) {
       if (this.#held.unstarted > 0) this.#options.onReady();
       if (this.#wakeReading !== null && this.#room() > 0) this.#wakeReading();

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { openQueue } from 'signalbox';
 import { expect, test } from 'vitest';
 import { compiledProgram } from '../../compiled-sources.js';
-import { describeServers } from '../../servers/index.js';
+import { describeServers, tcpProxy } from '../../servers/index.js';
 import { eventually } from '../connection/eventually.js';
 import { type LanesWord, orderedTopic } from './lanes-task.js';
 
@@ -104,6 +104,31 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(inversionsIn(crew.words)).toEqual([]);
     expect(overlapsIn(crew.words)).toEqual([]);
   }, 240_000);
+
+  test('what waits behind a key is not started when the connection is lost, but comes again in its turn', async () => {
+    const url = await server().freshUrl();
+    const topic = orderedTopic('lanes.cut');
+    await using queue = await openQueue(url, { topics: [topic] });
+    await using proxy = await tcpProxy(url);
+    await using reader = await openQueue(proxy.url(), { topics: [topic], setup: 'none' });
+    await queue.publishBatch(
+      topic,
+      Array.from({ length: 10 }, (_, n) => ({ body: { n }, key: 'k' })),
+    );
+    const started: number[] = [];
+    await reader.consume(topic, async ({ message: { body } }) => {
+      started.push(body.n);
+      // The first one is in hand when the connection goes, and the others are held behind it.
+      if (started.length === 1) await new Promise<void>((resolve) => reader.events.on('connected', () => resolve()));
+    });
+    await eventually('the first is in hand', () => started.length === 1);
+    await pause(200);
+
+    proxy.cut();
+
+    await eventually('all have come', () => started.includes(9), 20_000);
+    expect(started).toEqual([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  }, 60_000);
 
   test('lanes are shared out between readers, whoever came first', async () => {
     const url = await server().freshUrl();
