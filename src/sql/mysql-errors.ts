@@ -35,14 +35,16 @@ function unknownOutcome(code: QueueErrorCode): Classification {
 const byNumber = new Map<unknown, Classification>([
   // Rolled back as a whole (1213, 1020) or the statement alone (1205, 3572 is NOWAIT's).
   ...[1213, 1020, 1205, 3572].map((errno) => [errno, again('conflict')] as const),
-  // No rights: database, table, column, privilege, routine.
-  ...[1044, 1142, 1143, 1227, 1370].map((errno) => [errno, final('denied')] as const),
+  // No rights: database, host, table, column, privilege, routine.
+  ...[1044, 1130, 1142, 1143, 1227, 1370].map((errno) => [errno, final('denied')] as const),
   // Wrong password, wrong authentication plugin, password expired, account locked.
   ...[1045, 1698, 1862, 3118, 4151].map((errno) => [errno, final('auth')] as const),
   // Unknown database, unknown table.
   ...[1049, 1146].map((errno) => [errno, final('not-found')] as const),
   // Too many connections (server, user), no memory, no threads, disk full, table full.
   ...[1040, 1203, 1226, 1037, 1041, 1135, 1021, 1114].map((errno) => [errno, again('resource-exhausted')] as const),
+  // The host is blocked after many broken connections, until somebody flushes the server's list.
+  [1129, again('unavailable')],
   // Read-only: by an option, in a transaction, in the whole server. A fail-over makes a server so, and passes.
   ...[1290, 1792, 1836].map((errno) => [errno, again('unavailable')] as const),
   // Larger than max_allowed_packet.

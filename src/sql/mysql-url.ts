@@ -21,6 +21,7 @@ export function readMysqlUrl(text: string): MysqlUrl {
   const database = decoded(url.pathname.replace(/^\//, ''));
   if (url.hostname === '') throw unreadable('names no host');
   if (database === '' || database.includes('/')) throw unreadable('names no database, or more than one');
+  if (url.hash !== '') throw unreadable('has a #, which belongs to no part of it');
   const options = new Map<string, string>();
   for (const [name, value] of url.searchParams) {
     if (options.has(name)) throw unreadable(`has the option "${name}" twice`);

@@ -53,6 +53,35 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
     },
   );
 
+  test.concurrent.each([{ rowsAsArray: true }, { nestTables: true }, { nestTables: '_' }] as const)(
+    'within a transaction on a connection whose rows have another shape (%o) it is published as on any other',
+    async (shape) => {
+      const url = await server().freshUrl();
+      const topic = jobTopic({ groups: { one: {}, other: {} } });
+      await using queue = await openProcess(topic, { url });
+      await using raw = await RawConnection.open(url);
+      const connection = await createConnection({ uri: url, ...shape });
+      await connection.beginTransaction();
+
+      const published = await queue.within(connection).publish(topic, { n: 1 }, { idempotencyKey: 'once' });
+      await connection.commit();
+
+      expect(published).toMatchObject({ groups: 2, duplicate: false });
+      expect(await raw.messages()).toBe(2);
+      await connection.end();
+    },
+  );
+
+  test('a database that does not exist is said to be what is missing', async () => {
+    const url = new URL(server().url);
+    url.pathname = '/no_such_database';
+
+    await expect(openProcess(jobTopic(), { url: url.href })).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(/there is no such database; create it, or correct its name/),
+    });
+  });
+
   test.concurrent.each([
     ['a connection without a transaction', async (url: string) => createConnection({ uri: url })],
     ['something else', async () => ({ end: async () => {} })],

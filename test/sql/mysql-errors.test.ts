@@ -8,6 +8,8 @@ test.each([
   [{ errno: 1205 }, 'conflict', true, false],
   [{ errno: 1142 }, 'denied', false, false],
   [{ errno: 1045 }, 'auth', false, false],
+  [{ errno: 1130 }, 'denied', false, false],
+  [{ errno: 1129 }, 'unavailable', true, false],
   [{ errno: 1146 }, 'not-found', false, false],
   [{ errno: 1040 }, 'resource-exhausted', true, false],
   [{ errno: 1290 }, 'unavailable', true, false],

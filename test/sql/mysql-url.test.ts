@@ -34,6 +34,7 @@ test.each([
   ['mysql://app:hunter2@db/one/two', 'names no database, or more than one'],
   ['mysql:///builds', 'names no host'],
   ['mysql://app:hunter2%zz@db/builds', 'has a % that begins no escape'],
+  ['mysql://app:hunter2@db/builds#x', 'has a #'],
   ['mysql://app:hunter2@db/builds?a=1&a=2', 'has the option "a" twice'],
 ])('what is no such URL is refused without showing it: %s', (url, what) => {
   const read = (): unknown => readMysqlUrl(url);

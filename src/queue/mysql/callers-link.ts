@@ -6,7 +6,15 @@ import type { SqlValue } from './sql-values.js';
 
 /** A connection of `mysql2/promise`, as much of it as is used. */
 interface PromiseConnection {
-  query(sql: string, values?: unknown): Promise<[unknown, unknown]>;
+  query(statement: string | Statement): Promise<[unknown, unknown]>;
+}
+
+/** The shape of rows is named, since the application may have chosen another one for its connection. */
+interface Statement {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  readonly rowsAsArray: false;
+  readonly nestTables: false;
 }
 
 /**
@@ -40,12 +48,12 @@ class CallersConnection implements Link {
   }
 
   async rows(sql: string, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    const [rows] = await this.#connection.query(sql, values);
+    const [rows] = await this.#connection.query({ sql, values, rowsAsArray: false, nestTables: false });
     return rows as readonly Row[];
   }
 
   async write(sql: string, values: readonly SqlValue[] = []): Promise<Written> {
-    const [written] = await this.#connection.query(sql, values);
+    const [written] = await this.#connection.query({ sql, values, rowsAsArray: false, nestTables: false });
     return written as Written;
   }
 }

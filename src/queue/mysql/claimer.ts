@@ -89,7 +89,12 @@ export class Claimer {
     this.#failAll(intake, noGroup(topic.name, name));
   }
 
-  /** Nothing more is claimed. Resolves when nothing is under way. */
+  /** Whether something that a claim took is nobody's until others see that this process has gone, or its lease ends. */
+  get hasForsaken(): boolean {
+    return this.#forsaken.length > 0;
+  }
+
+  /** Nothing more is claimed. Resolves when nothing is under way, and what was forsaken has been given back if that could be. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const intake of this.#intakes.values()) {
@@ -100,6 +105,7 @@ export class Claimer {
       }
     }
     await this.#running;
+    if (this.hasForsaken) await this.#giveBackForsaken().catch(() => {});
   }
 
   #intakeOf(group: KnownGroup): Intake {
@@ -153,7 +159,7 @@ export class Claimer {
     let tried = false;
     try {
       const claimed = await claiming.transact(async (link) => {
-        for (const { box, token: old } of this.#forsaken) await link.write(statements.forsakeClaim, [box, old]);
+        for (const old of this.#forsaken) await link.write(statements.forsakeClaim, [old.box, old.token]);
         tried = true;
         return claim(link, statements, { group, most, reach, token, leaseMs });
       });
@@ -163,6 +169,14 @@ export class Claimer {
       if (tried) this.#forsaken.push({ box: group.id, token });
       throw error;
     }
+  }
+
+  async #giveBackForsaken(): Promise<void> {
+    const { claiming, statements, wakes } = this.#context;
+    await claiming.transact(async (link) => {
+      for (const { box, token } of this.#forsaken) await link.write(statements.forsakeClaim, [box, token]);
+    });
+    for (const { box } of this.#forsaken.splice(0)) wakes.tell([box], 0);
   }
 
   /** `asked`: those who waited when the claim began. Whoever waits is served, only these are told that there was nothing. */

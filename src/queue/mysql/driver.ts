@@ -90,7 +90,7 @@ export class MysqlDriver implements Driver {
       this.#state = 'open';
     } catch (error) {
       this.#state = 'closed';
-      throw error;
+      throw isUnknownDatabase(error) ? noDatabase(error) : error;
     }
   }
 
@@ -147,7 +147,7 @@ export class MysqlDriver implements Driver {
     await Promise.all([prober.close(), claimer.close(), housekeeping.close()]);
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await settler.idle();
-    await life.end();
+    await life.end(!claimer.hasForsaken);
     context.wakes.close();
     await Promise.all([context.senders, context.quick, context.claiming, context.settling].map((each) => each.close()));
     this.#running = null;
@@ -255,4 +255,15 @@ async function serverFacts(
   );
   const place = [row?.host, row?.port, row?.folder, row?.db].map((part) => text(part ?? ''));
   return { maxPacketBytes: Number(row?.packet), queue: [...place, prefix].join('\0') };
+}
+
+function isUnknownDatabase(error: unknown): boolean {
+  return (error as { readonly errno?: unknown } | null)?.errno === 1049;
+}
+
+/** What is missing is no topic, which `setup()` would make. */
+function noDatabase(cause: unknown): Refusal {
+  const refusal = new Refusal('not-found', 'there is no such database', 'create it, or correct its name in the URL');
+  refusal.cause = cause;
+  return refusal;
 }

@@ -88,12 +88,12 @@ export class Life {
     this.#heeded = tokens;
   }
 
-  /** What it held must have been given back. */
-  async end(): Promise<void> {
+  /** `holdsNothing`: all that it held has been given back. Otherwise the holder's row stays, for others to find the lock free and free it. */
+  async end(holdsNothing: boolean): Promise<void> {
     this.#stopping.abort();
     await this.#living;
     const holder = this.#holder;
-    if (holder !== null && this.#connected) {
+    if (holder !== null && holdsNothing && this.#connected) {
       await this.#session
         .run((link) => link.write(`delete from ${this.#context.tables.holders} where id = ?`, [holder]))
         // Others find the lock free, and the row with nothing behind it.

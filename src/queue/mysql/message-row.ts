@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Counts, Send, StoredMessage } from '../driver.js';
 import type { Row } from './link.js';
-import { bytes, numericOrNull, type SqlValue, text } from './sql-values.js';
+import { bytesLiteral, numericOrNull, text, textLiteral } from './sql-values.js';
 
-/** The columns that a message has in every table that keeps messages, in the order of `messageValues`. */
+/** The columns that a message has in every table that keeps messages, in the order of `messageLiterals`. */
 export const messageColumns = [
   'attempt',
   'postpones',
@@ -18,21 +18,17 @@ export const messageColumns = [
   'body',
 ] as const;
 
-export function messageValues({ message, counts }: Pick<Send, 'message' | 'counts'>): readonly SqlValue[] {
+/**
+ * The values of a message as SQL. Written here and not bound: of a batch's 17 values a row, binding took half of the client's time
+ * (MariaDB: 32 us CPU a message with it).
+ */
+export function messageLiterals({ message, counts }: Pick<Send, 'message' | 'counts'>): string {
   const { publishedAt, format, id, key, routingKey, headers, body } = message;
-  return [
-    counts.attempt,
-    counts.postpones,
-    counts.firstFailedAt,
-    publishedAt,
-    format,
-    bytes(id),
-    bytes(key),
-    key === null ? null : keyHash(key),
-    bytes(routingKey),
-    headersOf(headers),
-    Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-  ];
+  const written = headersOf(headers);
+  const bodyBytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return `${counts.attempt}, ${counts.postpones}, ${counts.firstFailedAt}, ${publishedAt}, ${format}, ${textLiteral(id)}, ${textLiteral(key)}, ${
+    key === null ? null : keyHash(key)
+  }, ${textLiteral(routingKey)}, ${written === null ? null : bytesLiteral(written)}, ${bytesLiteral(bodyBytes)}`;
 }
 
 export function messageOf(topic: string, row: Row): StoredMessage {

@@ -107,7 +107,9 @@ class ConnectionLink implements OwnLink {
         reject(error);
       };
       this.#pending.add(fail);
-      this.#connection.query(sql, values as unknown[], (error, answer) => {
+      // Of no values mysql2 would still look for their places, letter by letter, through the whole text of a batch.
+      const bound = values.length === 0 ? null : values;
+      this.#connection.query(sql, bound as unknown[], (error, answer) => {
         if (error) {
           fail(error);
           // mysql2 tells whoever has a call under way and emits no event besides.

@@ -38,10 +38,10 @@ export class Sending {
     for (let look = 1; ; look++) {
       const { results, placed } = await this.#placed(sends, () => undefined, look > 1);
       try {
-        await checkVersions(link, statements.versionsLocked, placed);
+        const nowMs = await checkVersions(link, statements.versionsLocked, placed);
         const decided = await takeKeys(link, statements, placed);
         const open = placed.filter((entry) => !decided.has(entry));
-        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk);
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk, nowMs);
         for (const entry of placed) results[entry.at] = decided.get(entry) ?? storedAs(entry);
         return results as SendResult[];
       } catch (error) {
@@ -138,13 +138,13 @@ export class Sending {
       ) {
         // One statement inserts, so it is a transaction by itself; the look before it may see less than it, never more.
         await senders.run(async (link) => {
-          await checkVersions(link, statements.versions, placed);
-          await insertAll(link, this.#context, placed);
+          const nowMs = await checkVersions(link, statements.versions, placed);
+          await insertAll(link, this.#context, placed, nowMs);
         });
       } else {
         await senders.transact(async (link) => {
-          await checkVersions(link, statements.versions, placed);
-          await insertAll(link, this.#context, placed);
+          const nowMs = await checkVersions(link, statements.versions, placed);
+          await insertAll(link, this.#context, placed, nowMs);
         });
       }
     }
@@ -157,10 +157,10 @@ export class Sending {
     const { senders, statements, statementBytes } = this.#context;
     return this.#replacing(placed, async (current) => {
       const { open, decided } = await senders.transact(async (link) => {
-        await checkVersions(link, statements.versions, current);
+        const nowMs = await checkVersions(link, statements.versions, current);
         const decided = await takeKeys(link, statements, current, { wait });
         const open = current.filter((entry) => !decided.has(entry));
-        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk);
+        for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, this.#context, chunk, nowMs);
         return { open, decided };
       });
       this.#tell(open);

@@ -118,10 +118,10 @@ function lockedOut(): SettleResult {
 async function storeOutbox(link: Link, context: Context, outbox: readonly Placed[]): Promise<readonly Placed[]> {
   const { statements, statementBytes } = context;
   if (outbox.length === 0) return [];
-  await checkVersions(link, statements.versions, outbox);
+  const nowMs = await checkVersions(link, statements.versions, outbox);
   const decided = await takeKeys(link, statements, outbox);
   const open = outbox.filter((entry) => !decided.has(entry));
-  for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, context, chunk);
+  for (const chunk of chunksOf(open, statementBytes)) await insertAll(link, context, chunk, nowMs);
   return open;
 }
 

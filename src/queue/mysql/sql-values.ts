@@ -5,6 +5,21 @@
  */
 export type SqlValue = number | null | Buffer | readonly SqlValue[];
 
+/**
+ * A text as a literal of SQL. Most of ours (ids, nonces) are plain letters and digits, which no `sql_mode` and no character set reads
+ * otherwise; all else is written as bytes in hexadecimal.
+ */
+export function textLiteral(text: string | null): string {
+  if (text === null) return 'null';
+  return plainText.test(text) ? `'${text}'` : bytesLiteral(Buffer.from(text));
+}
+
+export function bytesLiteral(bytes: Buffer): string {
+  return `x'${bytes.toString('hex')}'`;
+}
+
+const plainText = /^[\w:./-]*$/;
+
 export function bytes(text: string): Buffer;
 export function bytes(text: string | null): Buffer | null;
 export function bytes(text: string | null): Buffer | null {

@@ -3,7 +3,6 @@ import { now } from './sql-values.js';
 import type { Tables } from './tables.js';
 
 const message = messageColumns.join(', ');
-const placeholders = messageColumns.map(() => '?').join(', ');
 
 /** Every statement on the way of a message, with `?` for what is bound. EXPLAIN of each is a test: the index `service`, no filesort. */
 export type Statements = ReturnType<typeof statementsOn>;
@@ -16,22 +15,27 @@ export function statementsOn({ topics, groups, messages, letters, keys }: Tables
   return {
     // — publishing —
 
-    /** One row, unless the topic's groups have changed since the publisher looked: then none. `visible_after`: now, or 0 in the line. */
-    insertGuarded: `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message})
-      select ?, ?, if(?, 0, ${now} + ?), ${now} + ?, ?, ${placeholders}
+    /** One row, unless the topic's groups have changed since the publisher looked: then none. */
+    insertGuarded: (
+      row: string,
+      topicId: number,
+      version: number,
+    ) => `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message})
+      select ${row}
       from ${topics}
-      where id = ? and version = ?`,
+      where id = ${topicId} and version = ${version}`,
 
-    /** Any number of rows; their last values are those of `insertRow`. */
-    insertRows: `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message}) values `,
-    insertRow: `(?, ?, if(?, 0, ${now} + ?), ${now} + ?, ?, ${placeholders})`,
+    /** Any number of rows. */
+    insertRows: (rows: readonly string[]) =>
+      `insert into ${messages} (box, stage, visible_after, due_at, nonce, ${message}) values (${rows.join('), (')})`,
 
-    versions: `select id, version from ${topics} where id in (?)`,
+    /** With the server's time, from which the delays of what is inserted next count. */
+    versions: `select id, version, ${now} as now_ms from ${topics} where id in (?)`,
     /** In a caller's transaction, whose snapshot may be old: the newest, and they stay so until it ends. */
-    versionsLocked: `select id, version from ${topics} where id in (?) lock in share mode`,
+    versionsLocked: `select id, version, ${now} as now_ms from ${topics} where id in (?) lock in share mode`,
 
-    insertLetters: `insert into ${letters} (box, topic, group_name, buried_at, expires_at, death, ${message}) values `,
-    insertLetter: `(?, ?, ?, ${now}, ${now} + ?, ?, ${placeholders})`,
+    insertLetters: (rows: readonly string[]) =>
+      `insert into ${letters} (box, topic, group_name, buried_at, expires_at, death, ${message}) values (${rows.join('), (')})`,
 
     /** What was stored by a call whose answer never came. The line has no time in its index: its latest rows are looked at. */
     storedWithNonce: `(select nonce from ${served} where box in (?) and stage = 0 and visible_after >= ${now} - ? and nonce in (?))

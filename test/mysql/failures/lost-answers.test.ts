@@ -86,6 +86,29 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
     await eventually('it is settled', async () => (await raw.messages()) === 0);
   });
 
+  test.concurrent('a claim that was committed and not answered is not kept by a process that closes: others have its messages at once', async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic();
+    await using proxy = await tcpProxy(url);
+    await using raw = await RawConnection.open(url);
+    await using other = await openProcess(topic, { url, leaseMs: 3_600_000 });
+    const reader = await openProcess(topic, { url: proxy.url(), leaseMs: 3_600_000 });
+    await reader.consume(topic, () => new Promise(() => {}));
+    proxy.slow(slowness);
+    await other.publish(topic, { n: 1 });
+    await loseAnswers(proxy, 'it is claimed', async () => {
+      const [row] = await raw.rows('select stage from signalbox_messages');
+      return Number(row?.stage) === 1;
+    });
+
+    await soon('the reader is closed', reader.close({ deadlineMs: 0 }), 10_000);
+    const received: number[] = [];
+    await other.consume(topic, ({ message: { body } }) => received.push(body.n));
+
+    await eventually('it arrives', () => received.length > 0, 5_000);
+    expect(received).toEqual([1]);
+  });
+
   test.concurrent.each([
     ['one', 1],
     ['several', 5],
