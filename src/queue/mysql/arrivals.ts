@@ -5,11 +5,11 @@ export type Arrivals = readonly { readonly box: number; readonly inMs: number }[
 
 /** Tells of each box and time once, however many messages there were. */
 export function tellArrivals(wakes: Wakes, arrivals: Arrivals): void {
-  const told = new Set<string>();
+  const told = new Map<number, Set<number>>();
   for (const { box, inMs } of arrivals) {
-    const what = `${box} ${inMs}`;
-    if (told.has(what)) continue;
-    told.add(what);
+    const times = told.get(box) ?? new Set();
+    if (times.has(inMs)) continue;
+    told.set(box, times.add(inMs));
     wakes.tell([box], inMs);
   }
 }

@@ -58,7 +58,9 @@ export function overtaking({ message: { topic, key } }: Send): SendResult {
 
 /** The topics by whose groups entries were placed. */
 export function topicsOf(placed: readonly Placed[]): ReadonlyMap<number, KnownTopic> {
-  return new Map(placed.map(({ placement: { topic } }) => [topic.id, topic]));
+  const topics = new Map<number, KnownTopic>();
+  for (const { placement } of placed) topics.set(placement.topic.id, placement.topic);
+  return topics;
 }
 
 export function groupsOf({ placement }: Placed): readonly KnownGroup[] {

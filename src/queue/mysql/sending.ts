@@ -11,6 +11,9 @@ import { RepeatedSends } from './repeated-sends.js';
 /** Groups that change all the time are somebody's mistake; a publisher that never comes to its insert would hang on it. */
 const mostLooks = 10;
 
+/** The answers of one batch, each at its entry's place. */
+type Results = (SendResult | undefined)[];
+
 /** Brings messages into the tables. */
 export class Sending {
   readonly #context: Context;
@@ -26,7 +29,7 @@ export class Sending {
     const open = await this.#recent.withoutStored(this.#context, placed, (entry) => {
       results[entry.at] = storedAs(entry);
     });
-    for (const [entry, result] of await this.#store(open)) results[entry.at] = result;
+    await this.#store(open, results);
     for (const [at, result] of results.entries())
       this.#recent.remember((sends[at] as Send).nonce, result as SendResult);
     return results as SendResult[];
@@ -60,55 +63,55 @@ export class Sending {
   }
 
   /** All in one transaction where it has idempotency keys, so that the batch keeps its order. */
-  async #store(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+  async #store(placed: readonly Placed[], results: Results): Promise<void> {
     const { plain, keyed } = byKeys(placed);
-    if (keyed.length === 0) return this.#storePlain(placed);
+    if (keyed.length === 0) return this.#storePlain(placed, results);
     const isAlone = placed.length === 1;
-    if (!isAlone) {
-      const stored = await this.#tryKeyed(placed);
-      if (stored !== null) return stored;
-    }
+    if (!isAlone && (await this.#tryKeyed(placed, results))) return;
     // Somebody's open transaction has used one of the keys, or the server does not take one of the entries: neither must keep the
     // others from being stored. Only who is alone waits for a key; the others come again with the caller's back-off.
-    const lines = keyed.map((line) => this.#storeKeyed(line, isAlone).catch((error) => this.#failed(line, error)));
-    const outcomes = await Promise.all([this.#storePlain(plain), ...lines]);
-    return new Map(outcomes.flatMap((each) => [...each]));
+    const lines = keyed.map((line) =>
+      this.#storeKeyed(line, results, isAlone).catch((error) => this.#fail(line, results, error)),
+    );
+    await Promise.all([this.#storePlain(plain, results), ...lines]);
   }
 
-  /** Null: nothing was stored, and in parts it may be. */
-  async #tryKeyed(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult> | null> {
+  /** False: nothing was stored, and in parts it may be. */
+  async #tryKeyed(placed: readonly Placed[], results: Results): Promise<boolean> {
     try {
-      return await this.#storeKeyed(placed, false);
+      await this.#storeKeyed(placed, results, false);
     } catch (error) {
       const { outcomeUnknown, retryable } = classifyMysql(error);
-      return !isKeyBusy(error) && (outcomeUnknown || retryable) ? this.#failed(placed, error) : null;
+      if (isKeyBusy(error) || !(outcomeUnknown || retryable)) return false;
+      this.#fail(placed, results, error);
     }
+    return true;
   }
 
-  #failed(placed: readonly Placed[], error: unknown): ReadonlyMap<Placed, SendResult> {
-    if (classifyMysql(error).outcomeUnknown) for (const { send } of placed) this.#recent.unknown(send);
-    return new Map(placed.map((entry) => [entry, { status: 'failed', error }]));
+  #fail(placed: readonly Placed[], results: Results, error: unknown): void {
+    const { outcomeUnknown } = classifyMysql(error);
+    for (const { at, send } of placed) {
+      results[at] = { status: 'failed', error };
+      if (outcomeUnknown) this.#recent.unknown(send);
+    }
   }
 
   /** In the order of the batch, statement by statement. */
-  async #storePlain(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
-    const results = new Map<Placed, SendResult>();
+  async #storePlain(placed: readonly Placed[], results: Results): Promise<void> {
     const stopped = new StoppedKeys();
     for (const chunk of chunksOf(placed, this.#context.statementBytes)) {
       await this.#storeChunk(chunk, stopped, results);
     }
-    return results;
   }
 
-  async #storeChunk(chunk: readonly Placed[], stopped: StoppedKeys, results: Map<Placed, SendResult>): Promise<void> {
+  async #storeChunk(chunk: readonly Placed[], stopped: StoppedKeys, results: Results): Promise<void> {
     const open = chunk.filter((entry) => {
-      if (stopped.has(entry.send)) results.set(entry, overtaking(entry.send));
+      if (stopped.has(entry.send)) results[entry.at] = overtaking(entry.send);
       return !stopped.has(entry.send);
     });
     if (open.length === 0) return;
     try {
-      const stored = await this.#replacing(open, (current) => this.#insert(current));
-      for (const [entry, result] of stored) results.set(entry, result);
+      await this.#replacing(open, results, (current) => this.#insert(current, results));
     } catch (error) {
       const { outcomeUnknown, retryable } = classifyMysql(error);
       if (open.length > 1 && !outcomeUnknown && !retryable) {
@@ -116,18 +119,14 @@ export class Sending {
         for (const entry of open) await this.#storeChunk([entry], stopped, results);
         return;
       }
-      for (const entry of open) {
-        results.set(entry, { status: 'failed', error });
-        stopped.add(entry.send);
-        if (outcomeUnknown) this.#recent.unknown(entry.send);
-      }
+      this.#fail(open, results, error);
     }
-    for (const [entry, result] of results) if (result.status === 'failed') stopped.add(entry.send);
+    for (const { at, send } of open) if (results[at]?.status === 'failed') stopped.add(send);
   }
 
-  async #insert(placed: readonly Placed[]): Promise<ReadonlyMap<Placed, SendResult>> {
+  async #insert(placed: readonly Placed[], results: Results): Promise<void> {
     const { senders, statements, statementBytes } = this.#context;
-    const rows = placed.flatMap(groupsOf).length;
+    const rows = placed.reduce((sum, entry) => sum + groupsOf(entry).length, 0);
     const [only] = placed;
     if (rows > 0 && only !== undefined) {
       if (rows === 1 && placed.length === 1 && only.placement.kind === 'groups') {
@@ -149,13 +148,13 @@ export class Sending {
       }
     }
     this.#tell(placed);
-    return new Map(placed.map((entry) => [entry, storedAs(entry)]));
+    for (const entry of placed) results[entry.at] = storedAs(entry);
   }
 
   /** In one transaction. Rejects where it is undone; without `wait`, also where it would have to wait for a key (`isKeyBusy`). */
-  #storeKeyed(placed: readonly Placed[], wait: boolean): Promise<ReadonlyMap<Placed, SendResult>> {
+  #storeKeyed(placed: readonly Placed[], results: Results, wait: boolean): Promise<void> {
     const { senders, statements, statementBytes } = this.#context;
-    return this.#replacing(placed, async (current) => {
+    return this.#replacing(placed, results, async (current) => {
       const { open, decided } = await senders.transact(async (link) => {
         const nowMs = await checkVersions(link, statements.versions, current);
         const decided = await takeKeys(link, statements, current, { wait });
@@ -164,40 +163,31 @@ export class Sending {
         return { open, decided };
       });
       this.#tell(open);
-      return new Map(current.map((entry) => [entry, decided.get(entry) ?? storedAs(entry)]));
+      for (const entry of current) results[entry.at] = decided.get(entry) ?? storedAs(entry);
     });
   }
 
-  /** Runs `store` on these entries, placed anew for as long as the groups have changed meanwhile. Answers for the entries as they were given. */
+  /** Runs `store` on these entries, placed anew for as long as the groups have changed meanwhile; what nobody takes then is refused. */
   async #replacing(
     placed: readonly Placed[],
-    store: (placed: readonly Placed[]) => Promise<ReadonlyMap<Placed, SendResult>>,
-  ): Promise<ReadonlyMap<Placed, SendResult>> {
-    let refused: ReadonlyMap<Placed, SendResult> = new Map();
-    let current: ReadonlyMap<Placed, Placed> = new Map(placed.map((entry) => [entry, entry]));
+    results: Results,
+    store: (placed: readonly Placed[]) => Promise<void>,
+  ): Promise<void> {
+    let current = placed;
     for (let look = 1; ; look++) {
       try {
-        const stored = await store([...current.values()]);
-        return new Map([
-          ...refused,
-          ...[...current].map(([entry, anew]) => [entry, stored.get(anew) as SendResult] as const),
-        ]);
+        return await store(current);
       } catch (error) {
         if (!(error instanceof StaleCatalogue) || look >= mostLooks) throw error;
       }
       const topics = await this.#context.catalogue.refresh();
-      const batch = batchOf(
-        placed.map(({ send }) => send),
-        topics,
-        () => undefined,
-      );
-      const anewAt = new Map(batch.placed.map((entry) => [entry.at, entry]));
-      current = new Map(placed.flatMap((entry, at) => (anewAt.has(at) ? [[entry, anewAt.get(at) as Placed]] : [])));
-      refused = new Map(
-        placed.flatMap((entry, at) =>
-          batch.results[at] === undefined ? [] : [[entry, batch.results[at] as SendResult]],
-        ),
-      );
+      const before = current;
+      const sends = before.map(({ send }) => send);
+      const anew = batchOf(sends, topics, () => undefined);
+      for (const [index, result] of anew.results.entries()) {
+        if (result !== undefined) results[(before[index] as Placed).at] = result;
+      }
+      current = anew.placed.map((entry) => ({ ...entry, at: (before[entry.at] as Placed).at }));
     }
   }
 
