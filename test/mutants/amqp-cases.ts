@@ -17,11 +17,12 @@ export const amqpCases: Readonly<Record<string, (make: Make, url: string, server
   'a-delay-that-ends-while-there-is-nowhere-to-go-waits-for-it': async (make, url) => {
     {
       await using publisher = await client(make, url);
-      await publisher.driver.send([sendOf({ delayMs: 500 })]);
+      // Long enough that a busy machine has removed the queue before anything is in it.
+      await publisher.driver.send([sendOf({ delayMs: 5_000 })]);
     }
     // Nobody drains it, and an operator has removed it.
     await raw(url, async (channel) => channel.deleteQueue('signalbox.due'));
-    await pause(1_500);
+    await pause(6_000);
 
     await using reader = await client(make, url);
     const later = sendOf({ delayMs: 500 });
