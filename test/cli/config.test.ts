@@ -261,6 +261,14 @@ describe('every command', () => {
   });
 });
 
+test('the prefetch that is configured is that of every topic', async () => {
+  const argv = ['orchestrate', '--queue', 'memory:', '--jobs', 'examples/jobs.jsonl', '--until-idle'];
+  const { world } = await cli([...argv, '--poll-accepted-ms', '1'], { folder, env: { AMQP_PREFETCH: '7' } });
+
+  const subscribed = world.logged.filter(({ msg }) => msg === 'subscribed');
+  expect(subscribed.map(({ prefetch }) => prefetch)).toEqual([7, 7, 7, 7, 7]);
+});
+
 test('logs are plain lines on a terminal, JSON elsewhere, and what LOG_JSON says everywhere', async () => {
   const argv = [
     'orchestrate',

@@ -1,5 +1,5 @@
 // The built program as somebody uses it who has installed nothing: two terminals in one folder, the default queue in a file there.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -126,6 +126,67 @@ describe('with nothing installed and nothing said', { timeout: deadlineMs }, () 
     }
   });
 
+  test('a group that one terminal pauses is served again when another one resumes it', async () => {
+    const orchestrator = signalbox('orchestrate', '--poll-accepted-ms', '50');
+    await orchestrator.told('serving job requests');
+
+    expect(await json('pause', 'jobs')).toEqual({ topic: 'jobs', group: 'default', paused: true });
+    const id = (await text(...enqueue)).trim();
+    const jobsOf = async () =>
+      (await json<{ topics: readonly Depth[] }>('topics')).topics.find(({ topic }) => topic === 'jobs');
+    expect(await jobsOf()).toMatchObject({ ready: 1 });
+    expect((await signalbox('builds', 'show', id).ended).code).toBe(3);
+
+    expect(await json('resume', 'jobs')).toEqual({ topic: 'jobs', group: 'default', paused: false });
+    await expect
+      .poll(async () => (await signalbox('builds', 'show', id).ended).code, { timeout: deadlineMs / 3 })
+      .toBe(0);
+    await expect.poll(async () => (await buildOf(id)).status, { timeout: deadlineMs / 3 }).toBe('succeeded');
+  });
+
+  test('migrate makes the tables of the default file, and says so the next time', async () => {
+    const schemas = async (...flags: readonly string[]) =>
+      (await json<{ schemas: readonly { list: string; state: string; ran: readonly string[] }[] }>('migrate', ...flags))
+        .schemas;
+
+    const first = await schemas();
+    const second = await schemas();
+
+    expect(first.map(({ list, state }) => ({ list, state }))).toEqual([
+      { list: 'queue', state: 'current' },
+      { list: 'builds', state: 'current' },
+    ]);
+    expect(first.flatMap(({ ran }) => ran).length).toBeGreaterThan(1);
+    expect(second.flatMap(({ ran }) => ran)).toEqual([]);
+    expect(await schemas('--status')).toHaveLength(2);
+  });
+
+  test('a file of settings in the folder is what every command goes by', async () => {
+    writeFileSync(join(folder, 'signalbox.config.json'), JSON.stringify({ queue: 'sqlite:elsewhere.db' }));
+
+    await text(...enqueue);
+
+    const { settings } = await json<{ settings: readonly { setting: string; value: string; source: string }[] }>(
+      'config',
+    );
+    expect(settings.slice(0, 2)).toEqual([
+      expect.objectContaining({ setting: 'queue', value: 'sqlite:elsewhere.db', source: 'signalbox.config.json' }),
+      expect.objectContaining({ setting: 'store', value: 'sqlite:elsewhere.db' }),
+    ]);
+    expect(existsSync(join(folder, 'elsewhere.db'))).toBe(true);
+    expect(existsSync(join(folder, '.signalbox'))).toBe(false);
+  });
+
+  test('the conformance suite finds what the file keeps of its promises', async () => {
+    const argv = ['conformance', 'sqlite:suite.db', '--only', 'a-star-is-one-word-and-a-hash-any-number', '--json'];
+    const { code, stdout } = await signalbox(...argv).ended;
+
+    expect(code).toBe(0);
+    const { backend, promises } = JSON.parse(stdout) as { backend: string; promises: readonly { verdict: string }[] };
+    expect(backend).toBe('sqlite');
+    expect(promises.filter(({ verdict }) => verdict === 'kept').length).toBeGreaterThan(0);
+  });
+
   test('dead letters are listed, shown, redriven and purged by another process than the one that gave up', async () => {
     const orchestrate = [
       'orchestrate',
@@ -134,6 +195,11 @@ describe('with nothing installed and nothing said', { timeout: deadlineMs }, () 
       '--until-idle',
     ];
     await text(...orchestrate, '--poll-accepted-ms', '20', '--log-level', 'silent');
+
+    type Listed = { readonly builds: readonly BuildDocument[] };
+    const all = (await json<Listed>('builds', '--state', 'succeeded')).builds;
+    expect(all).toHaveLength(42);
+    expect((await json<Listed>('builds', '--newest', '--limit', '3')).builds).toEqual(all.slice(-3));
 
     const list = () => json<{ letters: readonly { id: string }[] }>('dead-letters', 'list', 'jobs');
     expect((await list()).letters.map(({ id }) => id)).toEqual(['jobs.jsonl:13', 'jobs.jsonl:31']);
