@@ -21,11 +21,13 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
     expect(rowsOf(first.stdout)).toEqual([
       ['schema', 'step', 'state'],
       ['queue', '0001-tables', 'applied now'],
+      ['queue', '0002-pauses', 'applied now'],
       ['builds', '0001-builds', 'applied now'],
     ]);
     expect(second).toMatchObject({ code: exitCodes.ok, stderr: '' });
     expect(rowsOf(second.stdout).slice(1)).toEqual([
       ['queue', '0001-tables', expect.stringMatching(/^applied \d{4}-\d\d-\d\dT.*Z$/)],
+      ['queue', '0002-pauses', expect.stringMatching(/^applied \d{4}-\d\d-\d\dT.*Z$/)],
       ['builds', '0001-builds', expect.stringMatching(/^applied \d{4}-\d\d-\d\dT.*Z$/)],
     ]);
   });
@@ -38,6 +40,7 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
       expect(code).toBe(exitCodes.backend);
       expect(rowsOf(stdout).slice(1)).toEqual([
         ['queue', '0001-tables', 'missing'],
+        ['queue', '0002-pauses', 'missing'],
         ['builds', '0001-builds', 'missing'],
       ]);
       expect(stderr).toMatch(/^the schema of the queue \(tables signalbox_…\) is not there; run "signalbox migrate/);
@@ -52,23 +55,27 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
     const after = (await migrate('--status', '--json')).world.json;
 
     const schema = (list: string, fields: object) => ({ list, tablePrefix: 'signalbox_', unknown: [], ...fields });
-    const applied = (name: string) => [{ name, appliedAt: expect.stringMatching(/Z$/) }];
-    const missing = (name: string) => ({ state: 'older', applied: [], pending: [name], ran: [] });
-    const current = (name: string, ran: string[]) => ({ state: 'current', applied: applied(name), pending: [], ran });
+    const applied = (name: string) => ({ name, appliedAt: expect.stringMatching(/Z$/) });
+    const missing = (names: string[]) => ({ state: 'older', applied: [], pending: names, ran: [] });
+    const current = (names: string[], ran: string[]) => ({
+      state: 'current',
+      applied: names.map(applied),
+      pending: [],
+      ran,
+    });
+    const queue = ['0001-tables', '0002-pauses'];
+    const builds = ['0001-builds'];
     expect(before).toEqual({
       backend: 'mysql',
-      schemas: [schema('queue', missing('0001-tables')), schema('builds', missing('0001-builds'))],
+      schemas: [schema('queue', missing(queue)), schema('builds', missing(builds))],
     });
     expect(ran).toEqual({
       backend: 'mysql',
-      schemas: [
-        schema('queue', current('0001-tables', ['0001-tables'])),
-        schema('builds', current('0001-builds', ['0001-builds'])),
-      ],
+      schemas: [schema('queue', current(queue, queue)), schema('builds', current(builds, builds))],
     });
     expect(after).toEqual({
       backend: 'mysql',
-      schemas: [schema('queue', current('0001-tables', [])), schema('builds', current('0001-builds', []))],
+      schemas: [schema('queue', current(queue, [])), schema('builds', current(builds, []))],
     });
   });
 

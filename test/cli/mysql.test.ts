@@ -19,9 +19,11 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
   test('of processes that migrate at once, one runs each step, and all say it is done', async () => {
     const runs = await Promise.all(Array.from({ length: 4 }, () => signalbox('migrate', '--json').ended));
 
-    expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: '' }));
+    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    // Whoever waits long for the one that migrates says so.
+    for (const { stderr } of runs) expect(stderr).toMatch(/^(migrating after [\d.]+ s\n)*$/);
     const ran = runs.flatMap(({ stdout }) => (JSON.parse(stdout) as Migrated).schemas.flatMap((schema) => schema.ran));
-    expect(ran.sort()).toEqual(['0001-builds', '0001-tables']);
+    expect(ran.sort()).toEqual(['0001-builds', '0001-tables', '0002-pauses']);
   });
 
   test('what one process enqueues another builds to its end, and a SIGTERM leaves nothing in hand', {
