@@ -7,6 +7,7 @@ import { addDeadLetters } from './commands/dead-letters.js';
 import { addDemo } from './commands/demo.js';
 import { addEnqueue } from './commands/enqueue.js';
 import { addMigrate } from './commands/migrate.js';
+import { addMove } from './commands/move.js';
 import { addOrchestrate } from './commands/orchestrate.js';
 import { addPause } from './commands/pause.js';
 import { addResume } from './commands/resume.js';
@@ -33,6 +34,7 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
   addPause,
   addResume,
   addTail,
+  addMove,
   addDeadLetters,
   addConfig,
   addMigrate,

@@ -344,6 +344,28 @@ export interface DriverAdmin {
   redrive(box: LetterBox, ids: readonly string[] | 'all'): Promise<number>;
   /** Deletes letters; answers how many. */
   purge(box: LetterBox, ids: readonly string[] | 'all'): Promise<number>;
+  /**
+   * Takes what waits in a group out of the backend, whether it is paused or not: gives up to `max` of it to `keep`, in the order of
+   * service, and removes it when `keep` has resolved; when that rejects, all of it stays, and so does the rejection. A crash in between
+   * leaves it, too. Answers how many; 0: nothing is left that it can take. What is in hand is left alone.
+   * Left out by a driver whose messages cannot be moved to another backend.
+   */
+  drain?(
+    topic: string,
+    group: string,
+    max: number,
+    keep: (waiting: readonly Waiting[]) => Promise<void>,
+  ): Promise<number>;
+  /** How many delayed messages, of all topics, are where `drain` cannot take them: it can when they have fallen due. Left out: none ever. */
+  inTransit?(): Promise<number>;
+}
+
+/** What waits in a group, as `drain` takes it. */
+export interface Waiting {
+  readonly message: StoredMessage;
+  readonly counts: Counts;
+  /** What is left of its delay; 0 when it is due. */
+  readonly delayMs: number;
 }
 
 /** Each number is null where the backend cannot know it (`capabilities.depth`), never a guess. */
@@ -386,6 +408,8 @@ export interface Letter {
   readonly death: Death | null;
   /** When it was put there, on the backend's clock. */
   readonly buriedAt: number;
+  /** What is left until it expires; null or left out: it does not. */
+  readonly expiresInMs?: number | null;
 }
 
 export interface DriverHost {

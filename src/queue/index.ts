@@ -11,6 +11,15 @@ export type { Health } from './health.js';
 export { fnv1a32, laneOf } from './lane.js';
 export { type Logger, silentLogger } from './logger.js';
 export type { Message } from './message.js';
+export {
+  type MovedGroup,
+  type MoveOptions,
+  type MovePlan,
+  type MoveReport,
+  type MoveRest,
+  moveMessages,
+  planMove,
+} from './move.js';
 export type { Collected, Outbox } from './outbox.js';
 export type { MessageOptions } from './outgoing.js';
 export { matches } from './pattern.js';

@@ -20,6 +20,8 @@ const names = {
   backoff: 'the retry arithmetic, for those who retry elsewhere by the same rule',
   matches: 'the pattern rule, for those who must predict it',
   laneOf: 'the lane of a key, for tools that look into a backend',
+  moveMessages: 'empties one backend into another',
+  planMove: 'what it would move',
   fnv1a32: 'the hash behind it, for its test vectors',
 };
 

@@ -8,6 +8,7 @@ import { Link } from './connection/index.js';
 import { consumerTag } from './consumer-tag.js';
 import { Declaring } from './declaring.js';
 import { Delays } from './delays.js';
+import { Draining } from './draining.js';
 import { DurabilityGate } from './durability-gate.js';
 import { Letters } from './letters.js';
 import { Locks } from './lock.js';
@@ -28,6 +29,7 @@ export interface Client {
   readonly declaring: Declaring;
   readonly sending: Sending;
   readonly admin: DriverAdmin;
+  readonly draining: Draining;
   subscribe(options: SubscribeOptions): Promise<AmqpSubscription>;
   close(): Promise<void>;
 }
@@ -62,6 +64,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   const letters = new Letters({ link, names, locks, catalogue, repair, gate, time });
   const pauses = new Pauses({ link, names, objects, catalogue, clock, logger, consumer });
   const subscriptions = new Set<AmqpSubscription>();
+  const leavePauses = new WeakMap<AmqpSubscription, () => void>();
 
   /** What was deleted under a consumer is made again, unless it was removed. */
   async function demandGroup(topic: string, group: string): Promise<void> {
@@ -70,6 +73,14 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   }
 
   async function subscribe(options: SubscribeOptions): Promise<AmqpSubscription> {
+    const subscription = await read(options, () => pauses.heard());
+    // At its close nobody has to be told any more.
+    leavePauses.set(subscription, pauses.join(subscription));
+    return subscription;
+  }
+
+  /** `untilHeard`: what it waits for before it consumes. */
+  async function read(options: SubscribeOptions, untilHeard: () => Promise<void>): Promise<AmqpSubscription> {
     const { topic, group } = options;
     const content = await catalogue.refresh();
     const shape = shapeIn(content, topic);
@@ -85,15 +96,14 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
       ordered: shape.ordering === 'key',
       attendance: names.attendance(topic, group),
       logger,
-      feed: { link, onMissing: () => demandGroup(topic, group), untilHeard: () => pauses.heard() },
+      feed: { link, onMissing: () => demandGroup(topic, group), untilHeard },
       onRestored: () => host.emit({ type: 'resubscribed', topic, group, consumer: options.consumer }),
       onClosed: (closed) => {
-        leavePauses();
+        leavePauses.get(closed)?.();
         subscriptions.delete(closed);
       },
     });
     subscriptions.add(subscription);
-    const leavePauses = pauses.join(subscription);
     return subscription;
   }
 
@@ -108,8 +118,13 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
     await link.close();
   }
 
+  const draining = new Draining({
+    ...{ link, names, objects, catalogue, mover },
+    // No pause stops it: it is not among those that are told.
+    read: (options) => read(options, async () => {}),
+  });
   const fetchedAhead = (topic: string, group: string): number =>
     [...subscriptions].reduce((sum, each) => sum + each.waitingIn(topic, group), 0);
   const admin = adminOf({ names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead });
-  return { link, declaring, sending, admin, subscribe, close };
+  return { link, declaring, sending, admin, draining, subscribe, close };
 }

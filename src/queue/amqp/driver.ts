@@ -42,6 +42,8 @@ export class AmqpDriver implements Driver {
       addGroup: async (topic, group) => this.#open.admin.addGroup(topic, group),
       removeGroup: async (topic, group) => this.#open.admin.removeGroup(topic, group),
       depth: async (topic, group) => this.#open.admin.depth(topic, group),
+      drain: async (topic, group, max, keep) => this.#open.draining.drain(topic, group, max, keep),
+      inTransit: async () => this.#open.draining.inTransit(),
       pause: async (topic, group) => this.#open.admin.pause(topic, group),
       resume: async (topic, group) => this.#open.admin.resume(topic, group),
       letters: async (box, page) => this.#open.admin.letters(box, page),

@@ -63,17 +63,20 @@ export function isExpired({ properties }: GetMessage, now: number): boolean {
 export function decodeLetter(
   message: GetMessage,
   box: { readonly topic: string; readonly group: string } | null,
+  now: number,
 ): Letter {
   const headers: AmqpHeaders = message.properties.headers ?? {};
   const topic = box?.topic ?? textOf(headers, header.topic) ?? '';
   const death = textOf(headers, header.death);
   const { buriedAt } = placeOf(message);
+  const expireAfterMs = numberOf(headers, header.expireAfterMs);
   return {
     message: decodeMessage(topic, message),
     topic,
     group: box?.group ?? textOf(headers, header.group) ?? '',
     death: death !== null ? (JSON.parse(death) as Death) : box === null ? null : foreignDeath(message, buriedAt),
     buriedAt,
+    expiresInMs: expireAfterMs === null ? null : Math.max(0, buriedAt + expireAfterMs - now),
   };
 }
 

@@ -54,7 +54,11 @@ export class Letters {
       const page = rest.slice(0, limit);
       const last = page.at(-1);
       const next = rest.length > limit && last !== undefined ? JSON.stringify(placeOf(last)) : null;
-      return { letters: page.map((each) => decodeLetter(each, of)), next, total: messages.length };
+      return {
+        letters: page.map((each) => decodeLetter(each, of, this.#options.time.now())),
+        next,
+        total: messages.length,
+      };
     });
   }
 
@@ -63,7 +67,7 @@ export class Letters {
     return this.#withAll(this.#queueOf(box), async (channel, messages) => {
       // Written one after the other, so that those of one key stay in order.
       const moves = await Promise.allSettled(
-        named(messages, ids, of).map((message) => this.#sendBack(channel, message, decodeLetter(message, of))),
+        named(messages, ids, of).map((message) => this.#sendBack(channel, message, decodeLetter(message, of, 0))),
       );
       await certain(channel, this.#queueOf(box));
       const failed = moves.find((move) => move.status === 'rejected');
@@ -178,7 +182,7 @@ async function certain(channel: ConsumingChannel, queue: string): Promise<void> 
 function named(messages: readonly GetMessage[], ids: Ids, of: BoxOf): readonly GetMessage[] {
   if (ids === 'all') return messages;
   const wanted = new Set<unknown>(ids);
-  return messages.filter((message) => wanted.has(idOf(decodeLetter(message, of).message)));
+  return messages.filter((message) => wanted.has(idOf(decodeLetter(message, of, 0).message)));
 }
 
 function parseCursor(cursor: string): Place {

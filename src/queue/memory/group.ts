@@ -2,6 +2,7 @@ import {
   type Clock,
   type Counts,
   type Depth,
+  type Waiting as Drained,
   type GroupTopology,
   matches,
   type Received,
@@ -13,7 +14,7 @@ import { byDueTime, type Copy } from './copy.js';
 import { Heap } from './heap.js';
 import { Letters } from './letters.js';
 import { OrderedBacklog } from './ordered-backlog.js';
-import { Hold, type Reader } from './reader.js';
+import { Hold, Reader } from './reader.js';
 import { UnorderedBacklog } from './unordered-backlog.js';
 import { Waiting } from './waiting.js';
 
@@ -145,6 +146,39 @@ export class Group {
     this.#inHand += received.length;
     if (received.length > 0) this.#noteLease(leaseEndsAt);
     return received;
+  }
+
+  /** What waits leaves the line, delayed or not, paused or not, until it is put back or removed. */
+  takeOut(
+    max: number,
+    now: number,
+  ): readonly { readonly waiting: Drained; readonly putBack: () => void; readonly remove: () => void }[] {
+    this.#catchUp(now);
+    const out: { waiting: Drained; putBack: () => void; remove: () => void }[] = [];
+    const told = ({ message, counts }: Copy, delayMs: number): Drained => ({
+      message: handedOut(message),
+      counts: cloneCounts(counts),
+      delayMs,
+    });
+    // Nobody shares its lanes: it takes of all of them.
+    const reader = new Reader(0, () => {});
+    this.#backlog.share([reader]);
+    while (out.length < max) {
+      const copy = this.#backlog.take(reader);
+      if (copy === undefined) break;
+      out.push({
+        waiting: told(copy, 0),
+        putBack: () => this.#backlog.putBack(copy),
+        remove: () => this.#backlog.letGo(copy),
+      });
+    }
+    this.#backlog.share([...this.#readers]);
+    while (out.length < max) {
+      const copy = this.#delayed.pop();
+      if (copy === undefined) break;
+      out.push({ waiting: told(copy, copy.dueAt - now), putBack: () => this.#delayed.push(copy), remove: () => {} });
+    }
+    return out;
   }
 
   /** As `take`, but answers when there is something, or empty: after `waitMs`, or when the signal aborts. */

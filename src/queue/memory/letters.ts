@@ -56,7 +56,7 @@ export class Letters {
     }
     const last = page.length > limit ? page[limit - 1] : undefined;
     return {
-      letters: page.slice(0, limit).map(({ letter }) => toldLetter(letter)),
+      letters: page.slice(0, limit).map(({ letter }) => toldLetter(letter, now)),
       next: last === undefined ? null : String(last.number),
       total,
     };
@@ -111,8 +111,15 @@ export class Letters {
   }
 }
 
-function toldLetter({ message, topic, group, death, buriedAt }: Buried): Letter {
-  return { message: cloneMessage(message), topic, group, death: death === null ? null : cloneDeath(death), buriedAt };
+function toldLetter({ message, topic, group, death, buriedAt, expiresAt }: Buried, now: number): Letter {
+  return {
+    message: cloneMessage(message),
+    topic,
+    group,
+    death: death === null ? null : cloneDeath(death),
+    buriedAt,
+    expiresInMs: Number.isFinite(expiresAt) ? expiresAt - now : null,
+  };
 }
 
 function parseCursor(cursor: string): number {

@@ -14,6 +14,7 @@ import type {
   SettleResult,
   TopicTopology,
   Topology,
+  Waiting,
 } from '../driver.js';
 import { Catalogue } from './catalogue.js';
 import type { Group } from './group.js';
@@ -98,6 +99,27 @@ export class Store implements MemoryStore {
 
   resume(topic: string, group: string): void {
     this.group(topic, group).resume(this.clock.now());
+  }
+
+  /** See `DriverAdmin.drain`. */
+  async drain(
+    topic: string,
+    name: string,
+    max: number,
+    keep: (waiting: readonly Waiting[]) => Promise<void>,
+  ): Promise<number> {
+    const group = this.group(topic, name);
+    const taken = group.takeOut(max, this.clock.now());
+    if (taken.length === 0) return 0;
+    try {
+      await keep(taken.map(({ waiting }) => waiting));
+    } catch (error) {
+      for (const { putBack } of taken) putBack();
+      group.serve(this.clock.now());
+      throw error;
+    }
+    for (const { remove } of taken) remove();
+    return taken.length;
   }
 
   depth(topic: string, group: string): Depth {

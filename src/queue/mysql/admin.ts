@@ -1,8 +1,18 @@
-import type { Depth, DriverAdmin, GroupTopology, LetterBox, LetterList, LetterPage, TopicTopology } from '../driver.js';
+import type {
+  Depth,
+  DriverAdmin,
+  GroupTopology,
+  LetterBox,
+  LetterList,
+  LetterPage,
+  TopicTopology,
+  Waiting,
+} from '../driver.js';
 import { requireGroup, topologiesOf } from './catalogue.js';
 import type { Context } from './context.js';
 import { addGroup, emptyBox, removeGroup } from './declaring.js';
 import { depthOf } from './depth.js';
+import { drain } from './drain.js';
 import { boxOf, listLetters, purgeBatch, redriveBatch, wantedOf } from './letters.js';
 import type { Pauses } from './pauses.js';
 
@@ -54,6 +64,16 @@ export class MysqlAdmin implements DriverAdmin {
     const { senders, tables, catalogue } = this.#context();
     const group = requireGroup(await catalogue.refresh(), topic, name);
     return senders.run((link) => depthOf(link, tables, group));
+  }
+
+  async drain(
+    topic: string,
+    name: string,
+    max: number,
+    keep: (waiting: readonly Waiting[]) => Promise<void>,
+  ): Promise<number> {
+    const context = this.#context();
+    return drain(context, requireGroup(await context.catalogue.refresh(), topic, name), max, keep);
   }
 
   async letters(box: LetterBox, page: LetterPage): Promise<LetterList> {

@@ -2,7 +2,7 @@ import { type Letter, type LetterBox, type LetterList, type LetterPage, Refusal 
 import { type KnownGroup, requireGroup, type Topics } from './catalogue.js';
 import type { Link, Row } from './link.js';
 import { messageColumns, messageOf } from './message-row.js';
-import { bytes, now, type SqlValue, text } from './sql-values.js';
+import { bytes, now, numericOrNull, type SqlValue, text } from './sql-values.js';
 import { stage } from './stage.js';
 import { lostBox } from './stranded.js';
 import type { Tables } from './tables.js';
@@ -34,7 +34,7 @@ export async function listLetters(
 ): Promise<LetterList> {
   const [buriedAt, id] = cursor === null ? [0, 0] : placeOf(cursor);
   const rows = await link.rows(
-    `select id, topic, group_name, buried_at, death, ${columns}
+    `select id, topic, group_name, buried_at, expires_at - ${now} as expires_in_ms, death, ${columns}
      from ${tables.letters} force index (oldest_first)
      where ${inBox} and (buried_at > ? or (buried_at = ? and id > ?))
      order by buried_at, id
@@ -154,6 +154,7 @@ function letterOf(row: Row): Letter {
     group: text(row.group_name),
     death: death === null ? null : (JSON.parse(death) as Letter['death']),
     buriedAt: Number(row.buried_at),
+    expiresInMs: numericOrNull(row.expires_in_ms),
   };
 }
 

@@ -42,7 +42,7 @@ export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now:
 }
 
 /** Whose lease has ended is where it was, counted: nobody has to have noticed. */
-function* endLeases(groupId: number, now: number): Steps<void> {
+export function* endLeases(groupId: number, now: number): Steps<void> {
   yield* ask(
     `update {messages} set state = ${state.ready}, claim_token = null
       where group_id = ? and state = ${state.inHand} and lease_ends_at <= ?`,

@@ -86,7 +86,7 @@ export function* listLetters(box: number, { limit, cursor }: LetterPage, now: nu
   const [count] = yield* ask(`select count(*) as n from {letters} where box = ? and ${unexpired}`, box, now);
   const page = rows.slice(0, limit);
   return {
-    letters: page.map(letterOf),
+    letters: page.map((row) => letterOf(row, now)),
     next: rows.length > limit ? String(page[page.length - 1]?.letter_id) : null,
     total: Number(count?.n),
   };
@@ -148,7 +148,7 @@ export function* redriveLetters(numbers: readonly number[], catalogue: Catalogue
   return redriven;
 }
 
-function letterOf(row: SqliteRow): Letter {
+function letterOf(row: SqliteRow, now: number): Letter {
   const topic = String(row.topic);
   return {
     message: messageOf(row, topic),
@@ -156,6 +156,7 @@ function letterOf(row: SqliteRow): Letter {
     group: String(row.group_name),
     death: row.death === null ? null : (JSON.parse(String(row.death)) as Death),
     buriedAt: Number(row.buried_at),
+    expiresInMs: typeof row.expires_at === 'number' ? row.expires_at - now : null,
   };
 }
 

@@ -1,0 +1,140 @@
+import type { Command } from 'commander';
+import {
+  type MovePlan,
+  type MoveReport,
+  type MoveRest,
+  moveMessages,
+  planMove,
+  QueueError,
+  silentLogger,
+} from '../../queue/index.js';
+import { isPrivateMemory } from '../backend.js';
+import { colorsFor } from '../colors.js';
+import { counted } from '../counted.js';
+import { exitCodes } from '../exit-codes.js';
+import type { CliIo } from '../io.js';
+import { logFrom } from '../logging.js';
+import { showMoving } from '../moving.js';
+import { printable } from '../printable.js';
+import type { Cli } from '../program.js';
+import { type Column, tableOf } from '../table.js';
+import { writeJson } from '../write-json.js';
+
+interface MoveFlags {
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly evenIfInUse?: boolean;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+export function addMove(program: Command, { io, exitWith }: Cli): void {
+  program
+    .command('move')
+    .description(
+      'Moves all messages from one backend to another: every topic and group, delays, counts and dead letters. The source is paused and stays so.',
+    )
+    .argument('<from>', 'the queue that is emptied, such as sqlite:.signalbox/queue.db')
+    .argument('<to>', 'the queue that gets all of it, such as amqp://guest:guest@127.0.0.1:5672')
+    .option('--dry-run', 'say what would be moved, and change nothing')
+    .option('--wait', 'wait for delayed messages that the source cannot give before they fall due (RabbitMQ)')
+    .option('--even-if-in-use', 'move although the source seems to be published to or consumed')
+    .option('--json', 'one JSON document on stdout, for programs')
+    .option('--verbose', 'on an error, print its stack; log what happens to stderr')
+    .addHelpText('after', '\nExample:\n  $ signalbox move sqlite:.signalbox/queue.db mysql://root@127.0.0.1:3306/queue')
+    .action(async (from: string, to: string, flags: MoveFlags) => {
+      checkUrls(from, to);
+      const logger = flags.verbose ? logFrom(io, 'info', io.stderr.isTTY !== true) : silentLogger;
+      const source = await io.connect(from);
+      if (flags.dryRun) {
+        writePlan(io, await planMove(source, { logger }), flags);
+        return;
+      }
+      const target = await io.connect(to);
+      const moving = showMoving(io);
+      let report: MoveReport;
+      try {
+        report = await moveMessages(source, target, {
+          clock: io.clock,
+          logger,
+          wait: flags.wait,
+          evenIfInUse: flags.evenIfInUse,
+          onProgress: moving.tell,
+        });
+      } finally {
+        moving.end();
+      }
+      writeReport(io, report, flags);
+      if (isLeft(report.left)) exitWith(exitCodes.failed);
+    });
+}
+
+function checkUrls(from: string, to: string): void {
+  if (from === to)
+    throw new QueueError('cannot move a queue: both URLs are the same; name another backend', { code: 'invalid' });
+  for (const url of [from, to]) {
+    if (!isPrivateMemory(url)) continue;
+    throw new QueueError('cannot move a queue: memory: ends with this command; name a backend that lasts', {
+      code: 'invalid',
+    });
+  }
+}
+
+function writePlan(io: CliIo, plan: MovePlan, { json }: MoveFlags): void {
+  const groups = plan.groups.map(({ topic, group, depth: { ready, delayed, inHand, dead } }) => ({
+    topic,
+    group,
+    ready,
+    delayed,
+    inHand,
+    dead,
+  }));
+  if (json) {
+    writeJson(io.stdout, { dryRun: true, groups, left: plan.left });
+    return;
+  }
+  const number = (value: number | null): string => (value === null ? '?' : String(value));
+  const columns: readonly Column<(typeof groups)[number]>[] = [
+    { head: 'topic', text: ({ topic }) => printable(topic), narrow: 'end' },
+    { head: 'group', text: ({ group }) => printable(group), narrow: 'end' },
+    { head: 'ready', text: ({ ready }) => number(ready), align: 'right' },
+    { head: 'delayed', text: ({ delayed }) => number(delayed), align: 'right' },
+    { head: 'in hand', text: ({ inHand }) => number(inHand), align: 'right' },
+    { head: 'dead', text: ({ dead }) => number(dead), align: 'right' },
+  ];
+  io.stdout.write(tableOf(columns, groups, io.stdout, colorsFor(io.stdout, io.env)));
+  io.stdout.write(`nothing was moved${restText({ ...plan.left, waiting: 0 })}\n`);
+}
+
+function writeReport(io: CliIo, { groups, left }: MoveReport, { json }: MoveFlags): void {
+  if (json) {
+    writeJson(io.stdout, { dryRun: false, groups, left });
+    return;
+  }
+  const columns: readonly Column<(typeof groups)[number]>[] = [
+    { head: 'topic', text: ({ topic }) => printable(topic), narrow: 'end' },
+    { head: 'group', text: ({ group }) => printable(group), narrow: 'end' },
+    { head: 'messages', text: ({ messages }) => String(messages), align: 'right' },
+    { head: 'dead', text: ({ deadLetters }) => String(deadLetters), align: 'right' },
+  ];
+  if (groups.length > 0) io.stdout.write(tableOf(columns, groups, io.stdout, colorsFor(io.stdout, io.env)));
+  const messages = groups.reduce((sum, each) => sum + each.messages, 0);
+  const dead = groups.reduce((sum, each) => sum + each.deadLetters, 0);
+  io.stdout.write(`${counted(messages, 'message')} and ${counted(dead, 'dead letter')} moved${restText(left)}\n`);
+}
+
+function isLeft({ waiting, inTransit, inHand, lostLetters }: MoveRest): boolean {
+  return waiting + inTransit + inHand + lostLetters > 0;
+}
+
+function restText({ waiting, inTransit, inHand, lostLetters }: MoveRest): string {
+  const texts = [
+    ...(waiting > 0 ? [`${counted(waiting, 'message')} waiting`] : []),
+    ...(inTransit > 0
+      ? [`${counted(inTransit, 'message')} under way in delay queues (--wait, or run it again when they are due)`]
+      : []),
+    ...(inHand > 0 ? [`${counted(inHand, 'message')} in hand`] : []),
+    ...(lostLetters > 0 ? [`${counted(lostLetters, 'lost letter')} of groups that are gone`] : []),
+  ];
+  return texts.length === 0 ? '' : `; in the source: ${texts.join(', ')}`;
+}
