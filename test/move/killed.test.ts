@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { builtPrograms, main } from '../cli/built-program.js';
+import { startServer } from '../servers/index.js';
+import { empty, entry, sendAll, withDriver } from './scene.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-killed-'));
+const [mysql, rabbit] = await Promise.all([startServer('mariadb:10.11'), startServer('rabbitmq:4')]);
+afterAll(async () => {
+  await Promise.all([mysql.stop(), rabbit.stop()]);
+  rmSync(folder, { recursive: true });
+});
+
+const start = builtPrograms();
+const count = 6_000;
+let files = 0;
+const freshUrl = {
+  sqlite: async () => `sqlite:${join(folder, `${++files}.db`)}`,
+  mysql: () => mysql.freshUrl(),
+  amqp: () => rabbit.freshUrl(),
+} as const;
+
+describe.each([
+  ['sqlite', 'mysql'],
+  ['mysql', 'amqp'],
+  ['amqp', 'sqlite'],
+] as const)('a process that moves from %s to %s', (from, to) => {
+  test('is killed again and again, and nothing is lost', { timeout: 300_000 }, async () => {
+    const [source, target] = [await freshUrl[from](), await freshUrl[to]()];
+    const ids = Array.from({ length: count }, (_, n) => `m${n}`);
+    await withDriver(source, async (driver) => {
+      const topic = {
+        name: 'jobs',
+        ordering: 'none',
+        lanes: 1,
+        groups: [{ name: 'default', patterns: ['#'] }],
+        maxRedeliveries: 20,
+        expectedDelaysMs: [],
+      } as const;
+      await driver.declare({ topics: [topic] }, { mode: 'assert', change: false });
+      await sendAll(
+        driver,
+        ids.map((id) => entry('jobs', id)),
+      );
+    });
+    const argv = ['move', source, target, '--even-if-in-use', '--wait'];
+
+    let kills = 0;
+    for (let round = 0; ; round++) {
+      const { child, ended } = start(main, ...argv);
+      // Later each time, from while it opens to while it moves; once it got through, it was not killed.
+      const kill = setTimeout(() => child.kill('SIGKILL'), 600 + 250 * round * (1 + Math.random()));
+      const { code, signal, stderr } = await ended;
+      clearTimeout(kill);
+      if (signal === 'SIGKILL') kills++;
+      else {
+        expect([code, stderr]).toEqual([0, expect.not.stringMatching(/signalbox: cannot/)]);
+        break;
+      }
+    }
+
+    const { waiting } = await withDriver(target, (driver) => empty(driver, 'jobs', 'default'));
+    const left = await withDriver(source, (driver) => driver.admin.depth('jobs', 'default'));
+    const arrived = waiting.map(({ message }) => message.id);
+    expect(kills).toBeGreaterThan(0);
+    expect(left.ready).toBe(0);
+    expect([...new Set(arrived)].sort()).toEqual([...ids].sort());
+    if (to !== 'amqp') expect(arrived).toHaveLength(count);
+  });
+});
