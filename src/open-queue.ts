@@ -1,12 +1,15 @@
+import type { MappedTopic } from './queue/amqp/index.js';
 import { type Driver, Refusal } from './queue/driver.js';
 import { type Queue, QueueError, type QueueOptions } from './queue/index.js';
 import { openDriver } from './queue/queue.js';
 
+type MappedTopics = Readonly<Record<string, MappedTopic>>;
+
 /** Loads a driver only when its scheme is used: what one backend needs is not there for users of another. */
-const drivers: Readonly<Record<string, (url: string) => Promise<Driver>>> = {
+const drivers: Readonly<Record<string, (url: string, topics?: MappedTopics) => Promise<Driver>>> = {
   'memory:': async (url) => (await import('./queue/memory/index.js')).memoryFromUrl(url),
-  'amqp:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
-  'amqps:': async (url) => (await import('./queue/amqp/index.js')).amqp(url),
+  'amqp:': async (url, topics) => (await import('./queue/amqp/index.js')).amqp(topics ? { url, topics } : url),
+  'amqps:': async (url, topics) => (await import('./queue/amqp/index.js')).amqp(topics ? { url, topics } : url),
   'mysql:': async (url) => (await import('./queue/mysql/index.js')).mysqlFromUrl(url),
   'mariadb:': async (url) => (await import('./queue/mysql/index.js')).mysqlFromUrl(url),
   'sqlite:': async (url) => (await import('./queue/sqlite/index.js')).sqliteFromUrl(url),
@@ -39,11 +42,15 @@ export async function openQueue(backend: string | Driver, options: QueueOptions)
   });
 }
 
-/** The driver that a URL names, not yet opened: for the command line, which opens several on one backend. Rejects as `openQueue` does. */
-export async function driverOf(url: string): Promise<Driver> {
+/**
+ * The driver that a URL names, not yet opened: for the command line, which opens several on one backend. Rejects as `openQueue` does.
+ * `topics` is for RabbitMQ alone.
+ */
+export async function driverOf(url: string, topics?: MappedTopics): Promise<Driver> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? null;
   const load = scheme === null ? undefined : drivers[scheme];
-  if (load !== undefined) return load(url).catch((error: unknown) => Promise.reject(asQueueError(error, scheme ?? '')));
+  if (load !== undefined)
+    return load(url, topics).catch((error: unknown) => Promise.reject(asQueueError(error, scheme ?? '')));
   const known = Object.keys(drivers).join(', ');
   // Not the URL itself: it may hold a password.
   const what = scheme === null ? 'the URL has no scheme' : `nothing is known about the scheme "${scheme}"`;

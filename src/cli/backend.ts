@@ -1,8 +1,9 @@
 import { openQueue } from '../open-queue.js';
-import { type Driver, type Queue, QueueError, type Topic } from '../queue/index.js';
+import { jobRequestVersion, orchestratorTopics } from '../orchestrator/index.js';
+import type { Driver, Queue, Topic } from '../queue/index.js';
 import type { Config } from './config/config.js';
-import { foreignNamesOf } from './config/foreign-names.js';
-import { isOwnFile, settings } from './config/settings.js';
+import { foreignNamesOf, jobsMapping, queueUrlOf } from './config/foreign-names.js';
+import { isOwnFile } from './config/settings.js';
 import { type CommonFlags, configOf } from './flags.js';
 import type { CliIo } from './io.js';
 import { loggerOf } from './logging.js';
@@ -12,27 +13,29 @@ import { makeOwnFolder } from './own-folder.js';
 export interface Backend {
   /** A driver, not yet opened. Whoever opens it closes it. */
   driver(): Promise<Driver>;
+  /** The routing key of job requests there. */
+  readonly jobsKey: string;
 }
 
 /** What the configuration leads to: the only way of a command to its messages. */
 export async function configuredBackend(config: Config, io: CliIo): Promise<Backend> {
-  if (foreignNamesOf(config) !== null) {
-    throw new QueueError(
-      'cannot use the queue: names of exchanges and queues were given, and this release cannot serve job requests under names that are not its own; take out amqp.* from the configuration, or the AMQP_ variables but AMQP_URL and AMQP_PREFETCH',
-      { code: 'unsupported' },
-    );
+  const url = queueUrlOf(config);
+  const names = foreignNamesOf(config);
+  if (names !== null) {
+    const { jobs } = orchestratorTopics();
+    const topics = { [jobs.name]: jobsMapping(names) };
+    return { driver: () => io.connect(url, topics), jobsKey: names.routingKey };
   }
-  const url = config.get(settings.queue);
   if (isOwnFile(url)) makeOwnFolder(url);
   return backendOf(url, io);
 }
 
 /** `memory:` is a store of this command's own, on its clock; everything else is as `openQueue` reads it. */
 export async function backendOf(url: string, io: CliIo): Promise<Backend> {
-  if (!isPrivateMemory(url)) return { driver: () => io.connect(url) };
+  if (!isPrivateMemory(url)) return { driver: () => io.connect(url), jobsKey: jobRequestVersion };
   const { memory, memoryStore } = await import('../queue/memory/index.js');
   const store = memoryStore({ clock: io.clock });
-  return { driver: async () => memory({ store }) };
+  return { driver: async () => memory({ store }), jobsKey: jobRequestVersion };
 }
 
 /** Whether nobody but this command can ever reach the queue. */
@@ -50,7 +53,7 @@ export interface QueueUse {
 /** Opens the queue of a command that asks or sends something, and closes it whatever happens. */
 export async function withQueue<T>(
   { io, flags, topics }: QueueUse,
-  use: (queue: Queue, config: Config) => Promise<T>,
+  use: (queue: Queue, config: Config, backend: Backend) => Promise<T>,
 ): Promise<T> {
   const config = await configOf(io, flags);
   const backend = await configuredBackend(config, io);
@@ -60,7 +63,7 @@ export async function withQueue<T>(
     setup: topics.length === 0 ? 'none' : 'assert',
   });
   try {
-    return await use(queue, config);
+    return await use(queue, config, backend);
   } finally {
     await queue.close();
   }

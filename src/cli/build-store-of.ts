@@ -1,14 +1,14 @@
 import { type BuildStore, memoryBuildStore } from '../orchestrator/index.js';
 import { QueueError } from '../queue/index.js';
 import type { Config } from './config/config.js';
-import { isAmqpUrl } from './config/foreign-names.js';
+import { isAmqpUrl, queueUrlOf } from './config/foreign-names.js';
 import { defaultStoreUrl, isOwnFile, settings } from './config/settings.js';
 import { makeOwnFolder } from './own-folder.js';
 import { isMysqlUrl, isSqliteUrl } from './schemas.js';
 
 /** Where builds are kept: where it was said, else in the queue's own database; a broker keeps no records, so there in a file. */
 export function storeUrlOf(config: Config): string {
-  const queueUrl = config.get(settings.queue);
+  const queueUrl = queueUrlOf(config);
   return config.get(settings.store) ?? (isAmqpUrl(queueUrl) ? defaultStoreUrl : queueUrl);
 }
 

@@ -1,3 +1,4 @@
+import type { MappedTopic } from '../queue/amqp/index.js';
 import type { Clock, Driver } from '../queue/index.js';
 
 /** Where text goes. `process.stdout` fits. */
@@ -20,8 +21,11 @@ export interface CliIo {
   /** The working folder. */
   readonly folder: string;
   readonly clock: Clock;
-  /** A driver, not yet opened, on the backend that a URL names. Several on one URL reach the same messages. */
-  connect(url: string): Promise<Driver>;
+  /**
+   * A driver, not yet opened, on the backend that a URL names. Several on one URL reach the same messages. `topics`, on RabbitMQ
+   * alone, are those that are on exchanges and queues of somebody else.
+   */
+  connect(url: string, topics?: Readonly<Record<string, MappedTopic>>): Promise<Driver>;
   /** Calls `listener` for each request to stop. Answers a function that stops listening. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
   /** Ends the process at once, whatever is under way. */

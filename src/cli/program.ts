@@ -13,6 +13,7 @@ import { addPause } from './commands/pause.js';
 import { addResume } from './commands/resume.js';
 import { addTail } from './commands/tail.js';
 import { addTopics } from './commands/topics.js';
+import { addTopology } from './commands/topology.js';
 import { exitCodesHelp } from './exit-codes.js';
 import type { CliIo } from './io.js';
 import { printable } from './printable.js';
@@ -35,6 +36,7 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
   addResume,
   addTail,
   addMove,
+  addTopology,
   addDeadLetters,
   addConfig,
   addMigrate,

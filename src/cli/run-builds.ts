@@ -3,7 +3,6 @@ import { openQueue } from '../open-queue.js';
 import {
   type BuildStore,
   createOrchestrator,
-  jobRequestVersion,
   type OrchestratorTopics,
   orchestratorTopics,
 } from '../orchestrator/index.js';
@@ -121,7 +120,7 @@ async function serve(
       await publishForeign(jobs.lines, {
         driver: await backend.driver(),
         topic: topics.jobs,
-        routingKey: jobRequestVersion,
+        routingKey: backend.jobsKey,
         logger,
         signal: stop,
         onSent: (count) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkNotClosed, type QueueContext } from './context.js';
 import { type DeadLetter, deadLetterOf } from './dead-letter.js';
-import type { Depth, LetterBox, TopicTopology } from './driver.js';
+import type { BackendObject, Depth, LetterBox, TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
 import { wrapError } from './failure.js';
 import { kindOf, nameFault, quoted } from './names.js';
@@ -46,6 +46,11 @@ export class Admin {
   /** What exists in the backend, whether this process declared it or not. */
   topics(): Promise<readonly TopicTopology[]> {
     return this.#call('list the topics', (admin) => admin.topics());
+  }
+
+  /** What the topics consist of in the backend, and what it says of each; null for a backend whose topics consist of nothing with a name. */
+  objects(): Promise<readonly BackendObject[] | null> {
+    return this.#call('list what the topics consist of', async (admin) => (await admin.objects?.()) ?? null);
   }
 
   /** How much waits in one group. Fields that the backend cannot know are null. */

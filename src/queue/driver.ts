@@ -344,6 +344,8 @@ export interface DriverAdmin {
   redrive(box: LetterBox, ids: readonly string[] | 'all'): Promise<number>;
   /** Deletes letters; answers how many. */
   purge(box: LetterBox, ids: readonly string[] | 'all'): Promise<number>;
+  /** What the topics consist of in the backend; left out by one whose topics consist of nothing that has a name of its own. Asks it each time. */
+  readonly objects?: () => Promise<readonly BackendObject[]>;
   /**
    * Takes what waits in a group out of the backend, whether it is paused or not: gives up to `max` of it to `keep`, in the order of
    * service, and removes it when `keep` has resolved; when that rejects, all of it stays, and so does the rejection. A crash in between
@@ -366,6 +368,31 @@ export interface Waiting {
   readonly counts: Counts;
   /** What is left of its delay; 0 when it is due. */
   readonly delayMs: number;
+}
+
+/** An exchange, a queue: something that a backend has for the topics, in its own words. */
+export interface BackendObject {
+  /** `exchange`, `queue`. */
+  readonly kind: string;
+  readonly name: string;
+  /** `topic`, `quorum`. */
+  readonly type: string;
+  /** For people: `group "default" of topic "jobs"`. */
+  readonly purpose: string;
+  /** As they are declared; what exists may differ. */
+  readonly arguments: Readonly<Record<string, string | number | boolean>>;
+  /** From where messages come into a queue, as declared. */
+  readonly bindings: readonly {
+    readonly exchange: string;
+    readonly routingKey: string;
+    readonly arguments: Readonly<Record<string, string | number | boolean>>;
+  }[];
+  readonly exists: boolean;
+  /** Messages; null where it holds none, or the backend does not say. */
+  readonly ready: number | null;
+  readonly consumers: number | null;
+  /** Whether something is wrong when nobody consumes it. */
+  readonly needsConsumer: boolean;
 }
 
 /** Each number is null where the backend cannot know it (`capabilities.depth`), never a guess. */

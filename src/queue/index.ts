@@ -4,7 +4,17 @@ export { type Clock, sleep, systemClock } from './clock.js';
 export type { Consumer, Handler } from './consumer.js';
 export { type DeadLetter, type DeadLetterNotice, deadLetterNoticeSchema } from './dead-letter.js';
 export type { Delivery } from './delivery.js';
-export type { Capabilities, Death, DeathCause, DeclareReport, Depth, Driver, Limits, TopicTopology } from './driver.js';
+export type {
+  BackendObject,
+  Capabilities,
+  Death,
+  DeathCause,
+  DeclareReport,
+  Depth,
+  Driver,
+  Limits,
+  TopicTopology,
+} from './driver.js';
 export { PermanentError, QueueError, type QueueErrorCode, queueErrorCodes } from './errors.js';
 export type { Events, QueueEventName, QueueEvents } from './events.js';
 export type { Health } from './health.js';

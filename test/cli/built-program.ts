@@ -14,10 +14,10 @@ const env = Object.fromEntries(Object.entries(others).filter(([name]) => !variab
 export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /**
- * Starts programs in processes of their own, as a shell sees them, in the repository's folder; `in` takes another one first. What still
- * runs after a test is killed. Call it at the top of a file.
+ * Starts programs in processes of their own, as a shell sees them, in the repository's folder; `in` takes another one first.
+ * `environment` is added to that of this process at each start. What still runs after a test is killed. Call it at the top of a file.
  */
-export function builtPrograms() {
+export function builtPrograms(environment: Readonly<Record<string, string>> = {}) {
   const children = new Set<ChildProcess>();
   beforeAll(() => {
     if (!existsSync(main)) throw new Error('there is no dist; run "npm run build", or the tests by "npm test"');
@@ -31,7 +31,11 @@ export function builtPrograms() {
   return Object.assign(start, { in: startIn });
 
   function startIn(folder: string, program: string, ...argv: readonly string[]) {
-    const child = spawn(process.execPath, [program, ...argv], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program, ...argv], {
+      cwd: folder,
+      env: { ...env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     children.add(child);
     const out = { stdout: '', stderr: '' };
     const listeners = new Set<() => void>();

@@ -253,6 +253,20 @@ describe('every command', () => {
     expect((await inForce([], { env: { AMQP_URL: url, QUEUE_URL: url } })).line('queue')).toMatchObject({ value: url });
   });
 
+  test.each([
+    [{ AMQP_URL: 'amqp://broker/ci' }, 'amqp://broker/ci', 'solstice.jobs.v1', 64],
+    [{ AMQP_QUEUE: 'jobs.v2' }, 'amqp://127.0.0.1:5672/%2f', 'jobs.v2', 64],
+    [{ AMQP_QUEUE: 'jobs.v2', QUEUE_URL: 'amqp://broker/ci', AMQP_PREFETCH: '7' }, 'amqp://broker/ci', 'jobs.v2', 7],
+    [{ QUEUE_URL: 'amqp://broker/ci' }, 'amqp://broker/ci', null, 256],
+  ])('with %j RabbitMQ is used as Solstice does it, or as is our own', async (env, queue, name, prefetch) => {
+    const { line } = await inForce([], { env });
+
+    expect(line('queue')?.value).toBe(queue);
+    expect(line('amqp.queue')?.value).toBe(name);
+    expect(line('amqp.dlq')?.value).toBe(name === null ? null : 'solstice.jobs.v1.dlq');
+    expect(line('prefetch')?.value).toBe(prefetch);
+  });
+
   test('names of RabbitMQ on another backend are an error, and not ignored', async () => {
     const { code, stderr } = await cli(['topics', '--queue', newUrl()], { folder, env: { AMQP_QUEUE: 'jobs.v1' } });
 

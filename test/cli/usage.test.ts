@@ -6,6 +6,7 @@ const commands = [
   ['orchestrate'],
   ['enqueue'],
   ['topics'],
+  ['topology'],
   ['dead-letters'],
   ['dead-letters', 'list'],
   ['dead-letters', 'show'],

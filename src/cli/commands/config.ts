@@ -3,6 +3,7 @@ import { storeUrlOf } from '../build-store-of.js';
 import { colorsFor } from '../colors.js';
 import type { Config, Origin } from '../config/config.js';
 import { defaultConfigName } from '../config/config-file.js';
+import { foreignValueOf, queueUrlOf } from '../config/foreign-names.js';
 import type { Setting } from '../config/setting.js';
 import { addSettings } from '../config/setting-option.js';
 import { allSettings, settings } from '../config/settings.js';
@@ -58,7 +59,9 @@ function inWords(line: SettingLine): SettingLine {
 
 /** What a default that depends on something else comes to. */
 function inForce(setting: Setting, value: unknown, config: Config): unknown {
-  return setting.key === settings.store.key ? storeUrlOf(config) : value;
+  if (setting.key === settings.store.key) return storeUrlOf(config);
+  if (setting.key === settings.queue.key) return queueUrlOf(config);
+  return foreignValueOf(setting.key, config) ?? value;
 }
 
 const columns: readonly Column<SettingLine>[] = [

@@ -49,7 +49,7 @@ export function addEnqueue(program: Command, { io }: Cli): void {
       return void io.stdout.write(`${JSON.stringify(request)}\n`);
     }
     const topics = orchestratorTopics();
-    await withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
+    await withQueue({ io, flags, topics: Object.values(topics) }, async (queue, _, { jobsKey }) => {
       requireDurable(
         'enqueue a job request',
         queue,
@@ -58,7 +58,7 @@ export function addEnqueue(program: Command, { io }: Cli): void {
       await queue.publish(topics.jobs, request, {
         id: request.request_id,
         key: request.request_id,
-        routingKey: jobRequestVersion,
+        routingKey: jobsKey,
       });
     });
     if (flags.json) writeJson(io.stdout, { requestId: request.request_id, sent: true, request });

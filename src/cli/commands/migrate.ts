@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { schemaFault } from '../../sql/schema-fault.js';
 import type { SchemaStatus } from '../../sql/schema-status.js';
 import { colorsFor } from '../colors.js';
-import { settings } from '../config/settings.js';
+import { queueUrlOf } from '../config/foreign-names.js';
 import { exitCodes } from '../exit-codes.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../flags.js';
 import { printable } from '../printable.js';
@@ -41,7 +41,7 @@ export function addMigrate(program: Command, cli: Cli): void {
 }
 
 async function runMigrate({ io, exitWith }: Cli, flags: MigrateFlags): Promise<void> {
-  const schemas = await schemasOf((await configOf(io, flags)).get(settings.queue));
+  const schemas = await schemasOf(queueUrlOf(await configOf(io, flags)));
   try {
     const ran = flags.status ? null : await whileShowing(io, 'migrating', schemas.migrate());
     const lines = (await schemas.statuses()).map((status) => lineOf(status, ran?.get(status.list) ?? []));

@@ -3,6 +3,7 @@ import { QueueError } from '../../queue/index.js';
 import { configuredBackend, isPrivateMemory } from '../backend.js';
 import { openBuildStore, storeUrlOf } from '../build-store-of.js';
 import { buildsJson } from '../builds-report.js';
+import { prefetchOf, queueUrlOf } from '../config/foreign-names.js';
 import { maskUrl } from '../config/mask-url.js';
 import { addSettings } from '../config/setting-option.js';
 import { settings } from '../config/settings.js';
@@ -50,7 +51,7 @@ export function addOrchestrate(program: Command, cli: Cli): void {
 async function orchestrate({ io }: Cli, flags: OrchestrateFlags): Promise<void> {
   const config = await configOf(io, flags);
   const jobs = flags.jobs === undefined ? null : await readJobsFile(flags.jobs);
-  if (jobs === null && isPrivateMemory(config.get(settings.queue))) {
+  if (jobs === null && isPrivateMemory(queueUrlOf(config))) {
     throw new QueueError(
       "cannot orchestrate: a memory: queue is this process's own, so no request would ever reach it; name another one with --queue, or give it --jobs FILE",
       { code: 'unsupported', backend: 'memory' },
@@ -71,7 +72,7 @@ async function orchestrate({ io }: Cli, flags: OrchestrateFlags): Promise<void> 
       buildDeadlineMs: config.get(settings.deadlineMs),
       stopWithinMs: config.get(settings.stopWithinMs),
       concurrency: config.get(settings.concurrency),
-      prefetch: config.get(settings.prefetch),
+      prefetch: prefetchOf(config),
       untilIdle: flags.untilIdle === true,
       logger: logTo(io, config),
       tally,

@@ -1,5 +1,6 @@
+import type { MappedTopic } from '../../queue/amqp/index.js';
 import { QueueError } from '../../queue/index.js';
-import type { Config } from './config.js';
+import type { Config, Origin } from './config.js';
 import { settings } from './settings.js';
 
 /** What job requests, and dead ones, are called on a RabbitMQ whose topology somebody else made up. */
@@ -20,13 +21,25 @@ const customary: ForeignNames = {
   dlq: 'solstice.jobs.v1.dlq',
 };
 
-/** Null where none of these names was said: then all names are our own. Throws `invalid` where the queue is not on RabbitMQ. */
+/** Where that system looks for its broker when nobody says otherwise. */
+const customaryUrl = 'amqp://127.0.0.1:5672/%2f';
+
+/** How many requests it holds at once when nobody says otherwise. */
+const customaryPrefetch = 64;
+
+/** The names of the queue's URL that say as well that the broker is used as that system uses it. */
+const customaryUrlNames: ReadonlySet<string | null> = new Set(['AMQP_URL', '--amqp-url']);
+
+/**
+ * Null where neither one of these names was said nor the broker by that system's own variable: then all names are our own. Throws
+ * `invalid` where the queue is not on RabbitMQ.
+ */
 export function foreignNamesOf(config: Config): ForeignNames | null {
-  const said = foreignSettings.map((setting) => config.find(setting)).find(({ origin }) => origin.kind !== 'default');
-  if (said === undefined) return null;
-  if (!isAmqpUrl(config.get(settings.queue))) {
+  const said = saidName(config);
+  if (said === undefined && !customaryUrlNames.has(config.find(settings.queue).origin.name)) return null;
+  if (said !== undefined && !isAmqpUrl(queueUrlOf(config))) {
     throw new QueueError(
-      `cannot use the queue: ${said.origin.name} gives names of RabbitMQ, and the queue is on another backend; take them out, or name a RabbitMQ with --queue amqp://…`,
+      `cannot use the queue: ${said.name} gives names of RabbitMQ, and the queue is on another backend; take them out, or name a RabbitMQ with --queue amqp://…`,
       { code: 'invalid' },
     );
   }
@@ -37,6 +50,47 @@ export function foreignNamesOf(config: Config): ForeignNames | null {
     dlx: config.get(settings.amqpDlx) ?? customary.dlx,
     dlq: config.get(settings.amqpDlq) ?? customary.dlq,
   };
+}
+
+/** The queue's URL; where only names of RabbitMQ were said, that system's own. */
+export function queueUrlOf(config: Config): string {
+  const { value, origin } = config.find(settings.queue);
+  return origin.kind === 'default' && saidName(config) !== undefined ? customaryUrl : value;
+}
+
+/** How many messages of a topic are held at once. */
+export function prefetchOf(config: Config): number {
+  const { value, origin } = config.find(settings.prefetch);
+  return origin.kind === 'default' && foreignNamesOf(config) !== null ? customaryPrefetch : value;
+}
+
+/** Job requests on those names, for the driver. */
+export function jobsMapping({ exchange, queue, routingKey, dlx, dlq }: ForeignNames): MappedTopic {
+  return {
+    exchange: { name: exchange, type: 'direct' },
+    routingKey,
+    groups: { default: { queue, deadLetters: { exchange: dlx, queue: dlq } } },
+  };
+}
+
+/** What the default of a setting comes to where those names are used; null for other settings, and where they are not. */
+export function foreignValueOf(key: string, config: Config): string | number | null {
+  const names = isAmqpUrl(queueUrlOf(config)) ? foreignNamesOf(config) : null;
+  if (names === null) return null;
+  const { exchange, queue, routingKey, dlx, dlq } = names;
+  const values = new Map<string, string | number>([
+    [settings.amqpExchange.key, exchange],
+    [settings.amqpQueue.key, queue],
+    [settings.amqpRoutingKey.key, routingKey],
+    [settings.amqpDlx.key, dlx],
+    [settings.amqpDlq.key, dlq],
+    [settings.prefetch.key, prefetchOf(config)],
+  ]);
+  return values.get(key) ?? null;
+}
+
+function saidName(config: Config): Origin | undefined {
+  return foreignSettings.map((setting) => config.find(setting).origin).find(({ kind }) => kind !== 'default');
 }
 
 const foreignSettings = [

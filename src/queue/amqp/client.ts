@@ -10,6 +10,7 @@ import { Declaring } from './declaring.js';
 import { Delays } from './delays.js';
 import { Draining } from './draining.js';
 import { DurabilityGate } from './durability-gate.js';
+import { inventory } from './inventory.js';
 import { Letters } from './letters.js';
 import { Locks } from './lock.js';
 import { Mover } from './mover.js';
@@ -125,6 +126,10 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   });
   const fetchedAhead = (topic: string, group: string): number =>
     [...subscriptions].reduce((sum, each) => sum + each.waitingIn(topic, group), 0);
-  const admin = adminOf({ names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead });
+  const objectsNow = (): ReturnType<typeof inventory> => inventory({ link, names, catalogue, queueType, dueQueueType });
+  const admin = {
+    ...adminOf({ names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead }),
+    objects: objectsNow,
+  };
   return { link, declaring, sending, admin, draining, subscribe, close };
 }

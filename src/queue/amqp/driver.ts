@@ -49,6 +49,7 @@ export class AmqpDriver implements Driver {
       letters: async (box, page) => this.#open.admin.letters(box, page),
       redrive: async (box, ids) => this.#open.admin.redrive(box, ids),
       purge: async (box, ids) => this.#open.admin.purge(box, ids),
+      objects: async () => (await this.#open.admin.objects?.()) ?? [],
     };
   }
 
