@@ -1,6 +1,6 @@
 import { defineTopic, openQueue } from 'signalbox';
 import { amqp } from 'signalbox/amqp';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { eventually } from '../amqp/connection/eventually.js';
 import { plainProgram } from '../amqp/foreign/plain-program.js';
@@ -23,6 +23,9 @@ test('a backend without objects prints topics, groups and patterns, and refuses 
   expect([check.code, check.stderr]).toEqual([5, expect.stringMatching(/memory does not tell who consumes/)]);
   expect((await cli(['topology', '--queue', newUrl()])).stderr).toMatch(/^no topics/);
 });
+
+// Topologies of several groups, each durable 1.5 s after it was declared, on a machine that others may share.
+vi.setConfig({ testTimeout: 60_000 });
 
 await describeServers(['rabbitmq'], (_, server) => {
   test('prints every exchange and queue with type, arguments and bindings, ours and those that were mapped, unconfigured', async () => {

@@ -111,10 +111,13 @@ export class Catalogue {
       if (this.#refreshing === refreshing) this.#refreshing = null;
       this.#isStale = false;
     };
-    const refreshing = this.#locked((refused) => {
-      begin();
-      return this.#look(async ({ content }) => content, refused === null);
-    });
+    // In a turn of its own: without a lock to wait for, it would begin before anybody could share it.
+    const refreshing = Promise.resolve().then(() =>
+      this.#locked((refused) => {
+        begin();
+        return this.#look(async ({ content }) => content, refused === null);
+      }),
+    );
     refreshing.catch(() => {
       begin();
       this.#isStale = true;

@@ -236,7 +236,12 @@ function demandMappings(content: CatalogueContent, asked: Topology, mappingOf: M
     const mapping = mappingOf(topic.name);
     const there = groupsIn(content, topic.name);
     const shape = shapeIn(content, topic.name);
-    if (shape !== null) demandSameMapping(topic.name, Object.keys(there), shape.mapping ?? null, mapping);
+    // What was never finished may be corrected: its declaration was refused, or whoever made it died on the way.
+    const finished = Object.entries(there).filter(([, { unfinished }]) => !unfinished);
+    if (shape !== null && finished.length > 0) {
+      const names = finished.map(([name]) => name);
+      demandSameMapping(topic.name, names, shape.mapping ?? null, mapping);
+    }
     if (mapping === null) continue;
     const others = Object.entries(there).filter(([name]) => !topic.groups.some((group) => group.name === name));
     const groups = [...others.map(([name, { patterns }]) => ({ name, patterns })), ...topic.groups];

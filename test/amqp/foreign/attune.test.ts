@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { defineTopic, type Logger, openQueue, type Queue, type Topic } from 'signalbox';
 import { type AmqpOptions, amqp, type MappedQueue } from 'signalbox/amqp';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { describeServers, type Server } from '../../servers/index.js';
 import { eventually } from '../connection/eventually.js';
@@ -74,6 +74,9 @@ async function userWith(
   return restricted.href;
 }
 
+// Topologies of several groups, each durable 1.5 s after it was declared, on a machine that others may share.
+vi.setConfig({ testTimeout: 60_000 });
+
 await describeServers(['rabbitmq'], (_, server) => {
   test('a service sets up everything at start, again and by several at once, and a plain client publishes and reads there', async () => {
     const url = await server().freshUrl();
@@ -139,7 +142,7 @@ await describeServers(['rabbitmq'], (_, server) => {
         groups: {
           default: {
             ...withDeadLetters('attune.events.queue'),
-            deadLetters: { exchange: 'attune.dlx', queue: 'attune.events.queue.dlq', expireAfterMs: 3_000 },
+            deadLetters: { exchange: 'attune.dlx', queue: 'attune.events.queue.dlq', expireAfterMs: 8_000 },
           },
         },
       },
@@ -152,7 +155,7 @@ await describeServers(['rabbitmq'], (_, server) => {
 
     await eventually('a letter', async () => (await queue.admin.deadLetters(events).count()) === 1);
     expect(await program.ready('attune.executions.queue.dlq')).toBe(0);
-    await eventually('it has expired', async () => (await queue.admin.deadLetters(events).count()) === 0);
+    await eventually('it has expired', async () => (await queue.admin.deadLetters(events).count()) === 0, 20_000);
   });
 
   test('a user without the right to configure checks instead, says so, and publishes, delays, retries and consumes', async ({

@@ -17,7 +17,10 @@ export interface PlainProgram {
 
 export async function plainProgram(url: string): Promise<PlainProgram> {
   const connection = await connect(url);
-  connection.on('error', () => {});
+  let trouble: unknown = null;
+  connection.on('error', (error: unknown) => {
+    trouble = error;
+  });
   onTestFinished(() => connection.close().catch(() => {}));
   const channel = await connection.createConfirmChannel();
   const returned = new Set<unknown>();
@@ -41,7 +44,9 @@ export async function plainProgram(url: string): Promise<PlainProgram> {
       const correlationId = `plain ${++sent}`;
       const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
       channel.publish(exchange, routingKey, bytes, { persistent: true, mandatory: true, correlationId, ...options });
-      await channel.waitForConfirms();
+      await channel.waitForConfirms().catch((cause: unknown) => {
+        throw new Error('the connection of the plain program broke', { cause: trouble ?? cause });
+      });
       if (returned.has(correlationId)) throw new Error(`returned: ${exchange} ${routingKey}`);
     },
     next: (queue) =>

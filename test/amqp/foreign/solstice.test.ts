@@ -3,7 +3,7 @@ import { openQueue, type Queue } from 'signalbox';
 import { type AmqpOptions, amqp } from 'signalbox/amqp';
 import { noopRunner } from 'signalbox/buildrunner';
 import { createOrchestrator, memoryBuildStore, orchestratorTopics } from 'signalbox/orchestrator';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeServers } from '../../servers/index.js';
 import { eventually } from '../connection/eventually.js';
 import { jsonOf, type PlainProgram, plainProgram } from './plain-program.js';
@@ -52,6 +52,9 @@ async function opened(url: string, topics = orchestratorTopics()): Promise<Queue
   onTestFinished(() => queue.close({ deadlineMs: 0 }));
   return queue;
 }
+
+// Topologies of several groups, each durable 1.5 s after it was declared, on a machine that others may share.
+vi.setConfig({ testTimeout: 60_000 });
 
 await describeServers(['rabbitmq'], (_, server) => {
   test('a plain JobRequest that Solstice publishes is built by our orchestrator, whoever declared first', async () => {

@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { defineTopic, openQueue, type Queue } from 'signalbox';
 import { type AmqpOptions, amqp } from 'signalbox/amqp';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { describeServers } from '../../servers/index.js';
 import { eventually } from '../connection/eventually.js';
@@ -47,7 +52,44 @@ async function opened(url: string, mapping = tickborg): Promise<Queue> {
   return queue;
 }
 
+// Topologies of several groups, each durable 1.5 s after it was declared, on a machine that others may share.
+vi.setConfig({ testTimeout: 60_000 });
+
 await describeServers(['rabbitmq'], (_, server) => {
+  test('it is reached by settings in parts, with a password file, and a vhost and a password of special characters', async ({
+    skip,
+  }) => {
+    const { rabbitmqctl, host, port } = server();
+    if (rabbitmqctl === null) return skip('no user can be made on a given server');
+    const [user, password, vhost] = [`tick-${randomUUID()}`, 's3cret/w@rd:%', `ofborg/${randomUUID()}`];
+    await rabbitmqctl('add_vhost', vhost);
+    await rabbitmqctl('add_user', user, password);
+    await rabbitmqctl('set_permissions', '-p', vhost, user, '.*', '.*', '.*');
+    const folder = mkdtempSync(join(tmpdir(), 'signalbox-password-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const passwordFile = join(folder, 'password');
+    const logged: unknown[] = [];
+    const logger = {
+      info: (...line: unknown[]) => void logged.push(line),
+      warn: (...line: unknown[]) => void logged.push(line),
+    };
+    const open = () =>
+      openQueue(amqp({ host, port, vhost, username: user, passwordFile, ssl: false }), { topics: [rebuild], logger });
+
+    await expect(open()).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining(`the password file "${passwordFile}" cannot be read (ENOENT)`),
+    });
+    writeFileSync(passwordFile, 'not this one');
+    await expect(open()).rejects.toMatchObject({ code: 'auth', message: expect.not.stringContaining('not this one') });
+    writeFileSync(passwordFile, `  ${password}\n`);
+    const queue = await open();
+    onTestFinished(() => queue.close({ deadlineMs: 0 }));
+    await queue.publish(rebuild, { pr: 1 });
+
+    expect(inspect(logged, { depth: 9 })).not.toMatch(/s3cret|not this one/);
+  });
+
   test('events that its webhook receiver publishes are selected by routing key, and what nobody binds is as nowhere', async () => {
     const url = await server().freshUrl();
     const queue = await opened(url);
@@ -91,7 +133,7 @@ await describeServers(['rabbitmq'], (_, server) => {
       async ({ message, outbox }) => {
         await queue.publish(log, { line: `building ${message.body.attr}` }, { routingKey: 'logs.42' });
         await asked;
-        outbox.publish(result, { attr: message.body.attr, success: true });
+        await outbox.publish(result, { attr: message.body.attr, success: true });
       },
       { group: 'x86_64-linux', prefetch: 1, concurrency: 1 },
     );
@@ -198,6 +240,12 @@ await describeServers(['rabbitmq'], (_, server) => {
         /queue "mass-rebuild-check-jobs" exists with x-max-priority .*3.*, asked for none/,
       ),
     });
+
+    // What was refused does not stand in the way of a mapping that is right.
+    const passive = { exchange: null, groups: { default: { queue: 'mass-rebuild-check-jobs', passive: true } } };
+    const queue = await opened(url, { ...tickborg, rebuilds: passive });
+    await queue.publish(rebuild, { pr: 1 });
+    expect(jsonOf(await program.next('mass-rebuild-check-jobs'))).toEqual({ pr: 1 });
   });
 
   test('an exclusive queue is gone with its process, and a headers exchange selects by its arguments', async () => {
@@ -235,7 +283,7 @@ await describeServers(['rabbitmq'], (_, server) => {
     await eventually('it is gone', () =>
       program.ready('eu').then(
         () => false,
-        () => true,
+        (error: unknown) => /NOT_FOUND/.test(String(error)),
       ),
     );
     expect(await program.ready('us')).toBe(0);
