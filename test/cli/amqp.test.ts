@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { eventually } from '../amqp/connection/eventually.js';
 import { jsonOf, plainProgram } from '../amqp/foreign/plain-program.js';
 import { describeServers } from '../servers/index.js';
@@ -15,6 +15,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const environment: Record<string, string> = {};
 const programs = builtPrograms(environment);
 const start = (...argv: Parameters<typeof programs>) => programs.in(folder, ...argv);
+
+beforeEach(() => {
+  for (const name of Object.keys(environment)) delete environment[name];
+});
 
 function jobRequest() {
   return {
@@ -69,7 +73,6 @@ await describeServers(['rabbitmq'], (_, server) => {
 
   test('every name and the prefetch can be another, by flag; a foreign consumer reads what enqueue sends', async () => {
     const url = await server().freshUrl();
-    delete environment.AMQP_URL;
     Object.assign(environment, { AMQP_EXCHANGE: 'ci.in', AMQP_QUEUE: 'ci.jobs' });
     const program = await plainProgram(url);
     const flags = [
