@@ -265,8 +265,10 @@ export class Feed {
       try {
         await this.#consumeOn(this.#channel);
       } catch (error) {
+        // Deleted while nobody waited: made again, and consumed when the next channel is set up.
+        if (replyCodeOf(error) === 404) await this.#missing();
         // The next `start` tries again.
-        this.#wanted = false;
+        else this.#wanted = false;
         throw error;
       }
       return;
