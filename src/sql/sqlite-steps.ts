@@ -20,6 +20,11 @@ export function* ask(sql: string, ...parameters: readonly SqliteValue[]): Steps<
   return yield { sql, parameters };
 }
 
+/** The same of a list, which may be long. */
+export function* askAll(sql: string, parameters: readonly SqliteValue[]): Steps<readonly SqliteRow[]> {
+  return yield { sql, parameters };
+}
+
 /** Carries out a statement that has no rows; answers how many it changed. */
 export function* change(sql: string, ...parameters: readonly SqliteValue[]): Steps<number> {
   const [row] = yield { sql, parameters };

@@ -12,7 +12,8 @@ import type { WorkerOrders } from './programs/worker.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 const rounds = Number(process.env.SIGNALBOX_TEST_KILL_ROUNDS ?? '12');
-const topic = defineTopic('killed', { schema: z.object({ n: z.number() }) });
+/** A message may be in hand of every process that is killed: none of that is a crash loop here. */
+const topic = defineTopic('killed', { schema: z.object({ n: z.number() }), maxRedeliveries: 1_000 });
 const left = defineTopic('left', { schema: z.object({ n: z.number() }) });
 
 test(

@@ -34,7 +34,8 @@ const counted = <A extends unknown[], T>(work: (this: SqliteConnection, ...args:
 SqliteConnection.prototype.exec = counted(SqliteConnection.prototype.exec);
 SqliteConnection.prototype.all = counted(SqliteConnection.prototype.all);
 
-const topic = defineTopic('killed', { schema: z.object({ n: z.number() }) });
+/** A message may be in hand of every process that is killed: none of that is a crash loop here. */
+const topic = defineTopic('killed', { schema: z.object({ n: z.number() }), maxRedeliveries: 1_000 });
 const left = defineTopic('left', { schema: z.object({ n: z.number() }) });
 const queue = await openQueue(`sqlite:${path}`, { topics: [topic, left] });
 process.send?.('ready');
