@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { openQueue, type Queue } from 'signalbox';
 import type { BenchOptions } from './arguments.js';
 import { atLeast, atMost, type Figure } from './figure.js';
@@ -160,15 +161,21 @@ async function idle(queue: Queue, raw: RawMysql, topic: BenchTopic): Promise<rea
     Array.from({ length: 16 }, () => queue.consume(topic, ({ message }) => void handled.push(message.body.at))),
   );
   const empty = await perSecond();
-  const lone: number[] = [];
+  // One by one, as the client sends them: all but those that it sends while nothing comes.
+  const sent: string[] = [];
+  const note = (message: unknown): void => void sent.push((message as { readonly query: string }).query);
+  const [said, lone]: [string, number[]] = ['tracing:mysql2:query:start', []];
+  subscribe(said, note);
+  await pause(2_000);
+  const whileIdle = new Set(sent);
   for (let i = 0; i < 20; i++) {
-    const [before, startedAt] = [await raw.questions(), performance.now()];
+    sent.length = 0;
     await queue.publish(topic, bodyOf(200, i));
     await until(() => handled.includes(i));
     await pause(100); // its ack is on its way
-    const polls = (empty * (performance.now() - startedAt)) / 1_000;
-    lone.push((await raw.questions()) - before - 1 - polls);
+    lone.push(sent.filter((sql) => !whileIdle.has(sql)).length);
   }
+  unsubscribe(said, note);
   await queue.publishBatch(
     topic,
     Array.from({ length: 1_000 }, () => ({ body: bodyOf(200), delayMs: hourMs })),

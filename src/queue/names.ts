@@ -43,8 +43,12 @@ function textRemedy(text: unknown, maxBytes: number): string {
 
 /** A name as errors show it; of anything else only its kind, for it may be or hold anything. */
 export function quoted(name: unknown): string {
-  return typeof name === 'string' ? JSON.stringify(name) : kindOf(name);
+  if (typeof name !== 'string') return kindOf(name);
+  return plainName.test(name) ? `"${name}"` : JSON.stringify(name);
 }
+
+/** Needs no escapes: said with every publish, in case it fails. */
+const plainName = /^[\w.:-]*$/;
 
 /** A topic, or what was given as one, as errors show it. */
 export function quotedTopic(topic: unknown): string {

@@ -107,14 +107,14 @@ export class MessagePublisher implements Publisher {
     const batch = `batch ${++this.#batches}`;
     return Promise.all(
       // A copy without holes: each place of the batch has its result.
-      [...checkEntries(entries)].map(async (entry: unknown): Promise<BatchResult> => {
+      [...checkEntries(entries)].map((entry: unknown): Promise<BatchResult> | BatchResult => {
         try {
           const { body, delayMs = 0, ...rest } = checkEntry(entry);
           const order = orderOf(topic, rest.key) ?? batch;
-          const published = await this.#publish(topic, body, delayMs, { ...rest, signal: options.signal }, order);
-          return { status: 'published', ...published };
+          const message = options.signal === undefined ? rest : { ...rest, signal: options.signal };
+          return this.#publish(topic, body, delayMs, message, order).then(publishedAs, failedAs);
         } catch (error) {
-          return { status: 'failed', error: asQueueError(error) };
+          return failedAs(error);
         }
       }),
     );
@@ -212,6 +212,14 @@ export function checkEntry(entry: unknown): BatchEntry<unknown> {
   throw new QueueError(`cannot publish a batch: an entry is ${kindOf(entry)} without a body; give { body, … }`, {
     code: 'invalid',
   });
+}
+
+function publishedAs({ id, groups, duplicate }: Published): BatchResult {
+  return { status: 'published', id, groups, duplicate };
+}
+
+function failedAs(error: unknown): BatchResult {
+  return { status: 'failed', error: asQueueError(error) };
 }
 
 function asQueueError(error: unknown): QueueError {

@@ -26,9 +26,20 @@ export function messageLiterals({ message, counts }: Pick<Send, 'message' | 'cou
   const { publishedAt, format, id, key, routingKey, headers, body } = message;
   const written = headersOf(headers);
   const bodyBytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return `${counts.attempt}, ${counts.postpones}, ${counts.firstFailedAt}, ${publishedAt}, ${format}, ${textLiteral(id)}, ${textLiteral(key)}, ${
-    key === null ? null : keyHash(key)
-  }, ${textLiteral(routingKey)}, ${written === null ? null : bytesLiteral(written)}, ${bytesLiteral(bodyBytes)}`;
+  // Joined, not composed: a template of so many parts is a tree of strings that is copied again when it is sent.
+  return [
+    counts.attempt,
+    counts.postpones,
+    counts.firstFailedAt ?? 'null',
+    publishedAt ?? 'null',
+    format ?? 'null',
+    textLiteral(id),
+    textLiteral(key),
+    key === null ? 'null' : keyHash(key),
+    textLiteral(routingKey),
+    written === null ? 'null' : bytesLiteral(written),
+    bytesLiteral(bodyBytes),
+  ].join(', ');
 }
 
 export function messageOf(topic: string, row: Row): StoredMessage {
