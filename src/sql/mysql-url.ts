@@ -17,10 +17,14 @@ export interface MysqlUrl {
 /** Reads the URL of a MySQL or MariaDB database. Throws an `invalid` refusal that never shows the URL. */
 export function readMysqlUrl(text: string): MysqlUrl {
   const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null && /^(mysql|mariadb):/.test(text)) {
+    throw unreadable('cannot be read: its port is none, or a special character stands in it as it is');
+  }
   if (url === null || (url.protocol !== 'mysql:' && url.protocol !== 'mariadb:')) throw unreadable('is none of MySQL');
   const database = decoded(url.pathname.replace(/^\//, ''));
   if (url.hostname === '') throw unreadable('names no host');
   if (database === '' || database.includes('/')) throw unreadable('names no database, or more than one');
+  if (url.port === '0') throw unreadable('names port 0');
   if (url.hash !== '') throw unreadable('has a #, which belongs to no part of it');
   const options = new Map<string, string>();
   for (const [name, value] of url.searchParams) {

@@ -53,6 +53,61 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
     },
   );
 
+  test.concurrent('within a transaction in another character set, texts are stored as they are', async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic({ ordering: 'key', groups: { default: { patterns: ['a.b:c'] } } });
+    await using queue = await openProcess(topic, { url });
+    const connection = await createConnection({ uri: url });
+    await connection.query("set character_set_connection = 'utf16'");
+    await connection.beginTransaction();
+    const message = { id: 'id:abc/x', key: 'plain', routingKey: 'a.b:c', headers: { h: 'v' } };
+
+    await queue.within(connection).publish(topic, { n: 1, text: "it's \\ é" }, message);
+    await connection.commit();
+
+    const received: unknown[] = [];
+    await queue.consume(topic, ({ message: { id, key, routingKey, headers, body } }) =>
+      received.push({ id, key, routingKey, headers, body }),
+    );
+    await eventually('it arrives', () => received.length > 0, 3_000);
+    expect(received).toEqual([{ ...message, body: { n: 1, text: "it's \\ é" } }]);
+    await connection.end();
+  });
+
+  test.concurrent('what nobody accepted a moment ago is not discarded when a group has been added since', async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic({ groups: { one: { patterns: ['a'] } }, unmatched: 'discard' });
+    await using publisher = await openProcess(topic, { url });
+    await using other = await openProcess(topic, { url });
+    expect(await publisher.publish(topic, { n: 1 }, { routingKey: 'b' })).toMatchObject({ groups: 0 });
+
+    await other.admin.addGroup(topic, 'late', { patterns: ['b'] });
+
+    expect(await publisher.publish(topic, { n: 2 }, { routingKey: 'b' })).toMatchObject({ groups: 1 });
+    const [first, second] = await publisher.publishBatch(topic, [
+      { body: { n: 3 }, routingKey: 'b' },
+      { body: { n: 4 }, routingKey: 'nobody' },
+    ]);
+    expect([first, second]).toMatchObject([{ groups: 1 }, { groups: 0 }]);
+  });
+
+  test.concurrent('a dead letter that is kept for longer than any number is a dead letter all the same', async () => {
+    const url = await server().freshUrl();
+    const topic = jobTopic({ maxAttempts: 1, deadLetters: { expireAfterMs: 1e20 } });
+    await using queue = await openProcess(topic, { url });
+    await queue.consume(topic, () => {
+      throw new Error('no');
+    });
+
+    await queue.publish(topic, { n: 1 });
+
+    await eventually(
+      'it is dead',
+      async () => (await queue.admin.deadLetters(topic).list()).letters.length === 1,
+      5_000,
+    );
+  });
+
   test.concurrent.each([{ rowsAsArray: true }, { nestTables: true }, { nestTables: '_' }] as const)(
     'within a transaction on a connection whose rows have another shape (%o) it is published as on any other',
     async (shape) => {

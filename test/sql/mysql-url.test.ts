@@ -35,6 +35,9 @@ test.each([
   ['mysql:///builds', 'names no host'],
   ['mysql://app:hunter2%zz@db/builds', 'has a % that begins no escape'],
   ['mysql://app:hunter2@db/builds#x', 'has a #'],
+  ['mysql://app:hunter2@db:99999/builds', 'its port is none'],
+  ['mysql://app:hunter2#@db/builds', 'a special character stands in it'],
+  ['mysql://app:hunter2@db:0/builds', 'names port 0'],
   ['mysql://app:hunter2@db/builds?a=1&a=2', 'has the option "a" twice'],
 ])('what is no such URL is refused without showing it: %s', (url, what) => {
   const read = (): unknown => readMysqlUrl(url);

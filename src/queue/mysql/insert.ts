@@ -44,7 +44,7 @@ export function chunksOf(placed: readonly Placed[], statementBytes: number): rea
   return chunks;
 }
 
-const mostEntries = 1_000;
+const mostEntries = 400;
 
 /** Whether a chunk is written with one statement per table: not where one entry alone has large copies for many groups. */
 export function isOneStatement(chunk: readonly Placed[], statementBytes: number): boolean {
@@ -106,7 +106,8 @@ function after(time: number | string, ms: number): number | string {
 function letterRow(send: Send, group: KnownGroup, nowMs: number, message: string): string {
   if (send.target.kind !== 'dead') throw new RangeError('letterRow is for dead letters');
   const { death, expireAfterMs } = send.target;
-  const expiresAt = expireAfterMs === null ? null : nowMs + Math.ceil(expireAfterMs);
+  // Whoever means "never" by a time that no column holds gets as good as that.
+  const expiresAt = expireAfterMs === null ? null : Math.min(nowMs + Math.ceil(expireAfterMs), Number.MAX_SAFE_INTEGER);
   const deathJson = textLiteral(JSON.stringify(death));
   return `${group.id}, ${textLiteral(group.topic.name)}, ${textLiteral(group.name)}, ${nowMs}, ${expiresAt}, ${deathJson}, ${message}`;
 }

@@ -56,5 +56,5 @@ export function timedOut(): Error {
  */
 export const sessionSettings = ({ autocommit, lockWaitSeconds }: LinkSettings): readonly string[] => [
   'set session transaction isolation level read committed',
-  `set session autocommit = ${autocommit ? 1 : 0}, innodb_lock_wait_timeout = ${lockWaitSeconds}, sql_mode = 'STRICT_TRANS_TABLES', time_zone = '+00:00'`,
+  `set session autocommit = ${autocommit ? 1 : 0}, innodb_lock_wait_timeout = ${lockWaitSeconds}, sql_mode = 'STRICT_TRANS_TABLES', sql_safe_updates = 0, time_zone = '+00:00'`,
 ];

@@ -74,10 +74,11 @@ function keyHash(key: string): number {
 }
 
 /** Roughly how many bytes of SQL text the row takes: bytes are written in hexadecimal. */
-export function textBytesOf({ message }: Pick<Send, 'message'>): number {
+export function textBytesOf({ message, target }: Pick<Send, 'message' | 'target'>): number {
   const { id, key, routingKey, headers, body } = message;
   const texts = 2 * 3 * ((id?.length ?? 0) + (key?.length ?? 0) + (routingKey?.length ?? 0));
-  return 400 + texts + 2 * body.byteLength + (headersOf(headers)?.byteLength ?? 0) * 2;
+  const death = target.kind === 'dead' ? 2 * Buffer.byteLength(JSON.stringify(target.death)) : 0;
+  return 400 + texts + death + 2 * body.byteLength + (headersOf(headers)?.byteLength ?? 0) * 2;
 }
 
 /** In plain letters where a foreign writer or a person reads it; null, the usual case, takes no room. */

@@ -108,13 +108,16 @@ function connectionOf(pool: object): ConnectionOptions {
   return Object.fromEntries(fields) as ConnectionOptions;
 }
 
+/** As long as a delivery may be extended at once: what nobody answers for comes again within a day. */
+const longestLeaseMs = 86_400_000;
+
 function withSettings(source: CheckedOptions['source'], given: Record<string, unknown>): CheckedOptions {
   const { tablePrefix = defaultTablePrefix, leaseMs = 30_000, connections = 4, createTables = true } = given;
   if (typeof tablePrefix !== 'string') throw invalid('tablePrefix is no text', 'give letters, digits and underscores');
   const fault = tablePrefixFault(tablePrefix);
   if (fault !== null) throw invalid(`tablePrefix ${fault}`, 'choose another one');
-  if (typeof leaseMs !== 'number' || !Number.isFinite(leaseMs) || leaseMs < 1) {
-    throw invalid('leaseMs is no time', 'give milliseconds above 0, or leave it out for 30 000');
+  if (typeof leaseMs !== 'number' || !(leaseMs >= 1 && leaseMs <= longestLeaseMs)) {
+    throw invalid('leaseMs is no time up to 24 hours', 'give milliseconds, at least 1, or leave it out for 30 000');
   }
   if (typeof connections !== 'number' || !Number.isInteger(connections) || connections < 1 || connections > 100) {
     throw invalid('connections is no number from 1 to 100', 'leave it out for 4');

@@ -128,7 +128,9 @@ export class Sending {
     const { senders, statements, statementBytes } = this.#context;
     const rows = placed.reduce((sum, entry) => sum + groupsOf(entry).length, 0);
     const [only] = placed;
-    if (rows > 0 && only !== undefined) {
+    // What nobody accepts is discarded only if that is still so: a group that was declared meanwhile gets it.
+    if (rows === 0) await senders.run((link) => checkVersions(link, statements.versions, placed));
+    else if (only !== undefined) {
       if (rows === 1 && placed.length === 1 && only.placement.kind === 'groups') {
         await senders.run((link) => insertOne(link, statements, only));
       } else if (

@@ -5,13 +5,10 @@
  */
 export type SqlValue = number | null | Buffer | readonly SqlValue[];
 
-/**
- * A text as a literal of SQL. Most of ours (ids, nonces) are plain letters and digits, which no `sql_mode` and no character set reads
- * otherwise; all else is written as bytes in hexadecimal.
- */
+/** A text as a literal of SQL: see `bytesLiteral`. */
 export function textLiteral(text: string | null): string {
   if (text === null) return 'null';
-  return plainText.test(text) ? `'${text}'` : bytesLiteral(Buffer.from(text));
+  return printable.test(text) ? `_binary'${text}'` : `x'${Buffer.from(text).toString('hex')}'`;
 }
 
 /**
@@ -24,8 +21,6 @@ export function bytesLiteral(bytes: Buffer): string {
 }
 
 const printable = /^[ -&(-[\]-~]*$/;
-
-const plainText = /^[\w:./-]*$/;
 
 export function bytes(text: string): Buffer;
 export function bytes(text: string | null): Buffer | null;

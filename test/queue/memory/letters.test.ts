@@ -91,7 +91,7 @@ test('listing dead letters tells everything, any number of times, and uses nothi
   const list = await driver.admin.letters(dead, all);
   Object.assign(list.letters[0]?.death ?? {}, { reason: 'changed by the reader' });
 
-  const letter = { message: sent.message, topic: 'jobs', group: 'default', death, buriedAt };
+  const letter = { message: sent.message, topic: 'jobs', group: 'default', death, buriedAt, expiresInMs: null };
   expect(await driver.admin.letters(dead, all)).toEqual({ letters: [letter], next: null, total: 1 });
 });
 
