@@ -14,9 +14,9 @@ export const mysqlMutants: Species = {
     {
       name: "takes the client's clock for the server's",
       file: 'mysql/own-link.ts',
-      find: 'this.#connection.query(sql, values',
+      find: 'this.#connection.query(sql, bound',
       replace:
-        "this.#connection.query(sql.replaceAll('utc_timestamp(3)', 'from_unixtime(' + Date.now() / 1000 + ')'), values",
+        "this.#connection.query(sql.replaceAll('utc_timestamp(3)', 'from_unixtime(' + Date.now() / 1000 + ')'), bound",
       killedBy: ['a-wrong-clock-of-the-process-moves-no-time-in-the-tables'],
     },
     {
@@ -29,8 +29,8 @@ export const mysqlMutants: Species = {
     {
       name: 'stores fresh messages with time 0',
       file: 'mysql/insert.ts',
-      find: '    inLine ? 1 : 0,',
-      replace: '    send.delayMs <= 0 ? 1 : 0,',
+      find: 'inLine ? 0 : dueAt',
+      replace: 'send.delayMs <= 0 ? 0 : dueAt',
       killedBy: ['a-delayed-message-and-a-retry-are-served-before-what-was-published-after-they-fell-due'],
     },
     {
