@@ -20,10 +20,11 @@ function hashOfAscii(text: string): number | null {
   return hash >>> 0;
 }
 
-/** Constants of the 32-bit variant: http://www.isthe.com/chongo/tech/comp/fnv/ */
+/** Of the 32-bit variant: http://www.isthe.com/chongo/tech/comp/fnv/ */
 const offsetBasis = 0x811c9dc5;
 const prime = 0x01000193;
 
+/** FNV-1a of any bytes, 32 bit, as an unsigned number. Pure. */
 export function fnv1a32(bytes: Uint8Array): number {
   let hash = offsetBasis;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, prime);

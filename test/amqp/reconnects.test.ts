@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { systemClock } from '../../src/queue/clock.js';
 import { describeServers, tcpProxy } from '../servers/index.js';
 import { eventually } from './connection/eventually.js';
+import { resources } from './resources.js';
 
 const jobs = defineTopic('jobs', { schema: z.number() });
 const ordered = defineTopic('ordered', { schema: z.number(), ordering: 'key', lanes: 2 });
@@ -114,16 +115,6 @@ await describeServers(['rabbitmq'], (_, server) => {
     60_000,
   );
 });
-
-/** What keeps this process alive, counted by kind. */
-function resources(): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo()) {
-    if (!/^(TCP|TLS|Timeout|GetAddrInfo)/.test(kind)) continue;
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
-}
 
 function heapMegabytes(): number {
   collectGarbage();

@@ -4,7 +4,7 @@ import { type Claimed, claim } from './claim.js';
 import type { Context } from './context.js';
 import { Hold } from './hold.js';
 import { Intake, type Waiter } from './intake.js';
-import type { Row } from './link.js';
+import type { Link, Row } from './link.js';
 
 /** The most that one claim takes: a transaction that locks more rows than this holds others up. */
 const mostPerClaim = 1_000;
@@ -159,7 +159,7 @@ export class Claimer {
     let tried = false;
     try {
       const claimed = await claiming.transact(async (link) => {
-        for (const old of this.#forsaken) await link.write(statements.forsakeClaim, [old.box, old.token]);
+        await this.#forsake(link);
         tried = true;
         return claim(link, statements, { group, most, reach, token, leaseMs });
       });
@@ -172,11 +172,14 @@ export class Claimer {
   }
 
   async #giveBackForsaken(): Promise<void> {
-    const { claiming, statements, wakes } = this.#context;
-    await claiming.transact(async (link) => {
-      for (const { box, token } of this.#forsaken) await link.write(statements.forsakeClaim, [box, token]);
-    });
+    const { claiming, wakes } = this.#context;
+    await claiming.transact((link) => this.#forsake(link));
     for (const { box } of this.#forsaken.splice(0)) wakes.tell([box], 0);
+  }
+
+  async #forsake(link: Link): Promise<void> {
+    const { forsakeClaim } = this.#context.statements;
+    for (const { box, token } of this.#forsaken) await link.write(forsakeClaim, [box, token]);
   }
 
   /** `asked`: those who waited when the claim began. Whoever waits is served, only these are told that there was nothing. */

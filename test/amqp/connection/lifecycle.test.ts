@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { Link, settingsFromParts, settingsFromUrl } from '../../../src/queue/amqp/connection/index.js';
 import { type Clock, systemClock } from '../../../src/queue/driver.js';
 import { describeServers, type TcpProxy, tcpProxy } from '../../servers/index.js';
+import { resources } from '../resources.js';
 import { eventually } from './eventually.js';
 import { declareQueue, drain, testLink, toQueue, unopenedLink } from './test-link.js';
 
@@ -270,16 +271,6 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(server().version).toContain(link.broker?.version);
   });
 });
-
-/** What keeps this process alive, counted by kind. */
-function resources(): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo()) {
-    if (!/^(TCP|TLS|Timeout|GetAddrInfo)/.test(kind)) continue;
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
-}
 
 /** Of what there is more than before. */
 function more(before: Record<string, number>, now: Record<string, number>): Record<string, number> {
