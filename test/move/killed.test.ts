@@ -1,26 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { builtPrograms, main } from '../cli/built-program.js';
-import { startServer } from '../servers/index.js';
 import { empty, entry, sendAll, withDriver } from './scene.js';
+import { threeBackends } from './three-backends.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'signalbox-killed-'));
-const [mysql, rabbit] = await Promise.all([startServer('mariadb:10.11'), startServer('rabbitmq:4')]);
-afterAll(async () => {
-  await Promise.all([mysql.stop(), rabbit.stop()]);
-  rmSync(folder, { recursive: true });
-});
-
+const freshUrl = await threeBackends();
 const start = builtPrograms();
 const count = 6_000;
-let files = 0;
-const freshUrl = {
-  sqlite: async () => `sqlite:${join(folder, `${++files}.db`)}`,
-  mysql: () => mysql.freshUrl(),
-  amqp: () => rabbit.freshUrl(),
-} as const;
 
 describe.each([
   ['sqlite', 'mysql'],

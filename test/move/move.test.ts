@@ -1,25 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { moveMessages, planMove, QueueError } from 'signalbox';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
-import { startServer } from '../servers/index.js';
 import { death, empty, entry, fill, keys, perKey, sendAll, withDriver } from './scene.js';
+import { threeBackends } from './three-backends.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'signalbox-move-'));
-const [mysql, rabbit] = await Promise.all([startServer('mariadb:10.11'), startServer('rabbitmq:4')]);
-afterAll(async () => {
-  await Promise.all([mysql.stop(), rabbit.stop()]);
-  rmSync(folder, { recursive: true });
-});
-
-let files = 0;
-const freshUrl = {
-  sqlite: async () => `sqlite:${join(folder, `${++files}.db`)}`,
-  mysql: () => mysql.freshUrl(),
-  amqp: () => rabbit.freshUrl(),
-} as const;
+const freshUrl = await threeBackends();
 type Name = keyof typeof freshUrl;
 
 const directions = (Object.keys(freshUrl) as Name[]).flatMap((from) =>

@@ -4,13 +4,15 @@ import { createPool } from 'mysql2';
 import { createConnection, createPool as createPromisePool } from 'mysql2/promise';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { buildId } from '../../src/buildrunner/index.js';
-import { type Build, type BuildStore, buildStoreContract, jobRequestSchema } from '../../src/orchestrator/index.js';
+import { type BuildStore, buildStoreContract } from '../../src/orchestrator/index.js';
 import { buildMigrations, mysqlBuildStore } from '../../src/orchestrator/mysql/index.js';
 import { buildStatements } from '../../src/orchestrator/mysql/statements.js';
-import { created, triggered } from '../../src/orchestrator/transitions.js';
+import { triggered } from '../../src/orchestrator/transitions.js';
 import { type MysqlDatabase, mysqlDatabase } from '../../src/sql/mysql-database.js';
 import { describeServers } from '../servers/index.js';
 import { withRights } from '../sql/with-rights.js';
+import { requested, startedAt } from './requests.js';
+import { using } from './using.js';
 
 await describeServers(['mariadb', 'mysql'], (_name, server) => {
   let url: string;
@@ -231,19 +233,6 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
   });
 });
 
-const startedAt = Date.UTC(2026, 0, 1);
-
-function requested(n: number): Build {
-  const request = jobRequestSchema.parse({
-    request_id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
-    source: 'manual',
-    repo_url: 'https://git.example.org/tern/compass.git',
-    commit_sha: 'c0ffee'.padEnd(40, '0'),
-    submitted_at: '2026-01-01T00:00:00Z',
-  });
-  return created(request, startedAt + n * 1_000);
-}
-
 async function passesABuild(store: BuildStore): Promise<void> {
   const build = requested(1);
   const id = 'é 🚦 \\ "quoted"';
@@ -257,14 +246,6 @@ async function passesABuild(store: BuildStore): Promise<void> {
   expect((await store.createIfAbsent(build)).created).toBe(false);
   expect((await store.list({ limit: 5, cursor: null })).builds).toHaveLength(1);
   await store.close();
-}
-
-async function using<T>(store: BuildStore, use: (store: BuildStore) => Promise<T>): Promise<T> {
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
 }
 
 async function withDatabase<T>(url: string, use: (db: MysqlDatabase['db']) => Promise<T>): Promise<T> {

@@ -31,6 +31,11 @@ export function requestedBuild(n = 1): Build {
   return created(jobRequest(n), startedAt);
 }
 
+/** The nth build of a test, n seconds younger than the first. */
+export function requested(n: number): Build {
+  return created(jobRequest(n), startedAt + n * 1_000);
+}
+
 /** A build in this state, as far as its record can be there by a runner's answers. */
 export function buildAt(status: BuildStatus, differing: Partial<Build> = {}): TriggeredBuild {
   const facts = { buildId: buildId('b-1'), firstPollMs: 5_000, deadlineMs: 60_000, now: startedAt };

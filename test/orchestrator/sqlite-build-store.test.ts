@@ -4,12 +4,13 @@ import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
 import { openQueue } from 'signalbox';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Build, type BuildStore, buildStoreContract, jobRequestSchema } from '../../src/orchestrator/index.js';
+import { buildStoreContract } from '../../src/orchestrator/index.js';
 import { buildMigrations, sqliteBuildStore } from '../../src/orchestrator/sqlite/index.js';
 import { listStatement } from '../../src/orchestrator/sqlite/statements.js';
-import { created } from '../../src/orchestrator/transitions.js';
 import { namesOf } from '../../src/sql/sqlite-tables.js';
 import { TemporaryFolder } from '../sqlite/temporary-folder.js';
+import { requested, startedAt } from './requests.js';
+import { using } from './using.js';
 
 let folder: TemporaryFolder;
 let path: string;
@@ -190,27 +191,6 @@ test('every page of 20 000 builds is read by an index and sorts nothing', async 
   for (const after of [null, place]) expect(planOf({ limit: 9, announced: false }, after)).not.toMatch(/TEMP/);
   database.close();
 });
-
-const startedAt = Date.UTC(2026, 0, 1);
-
-function requested(n: number): Build {
-  const request = jobRequestSchema.parse({
-    request_id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
-    source: 'manual',
-    repo_url: 'https://git.example.org/tern/compass.git',
-    commit_sha: 'c0ffee'.padEnd(40, '0'),
-    submitted_at: '2026-01-01T00:00:00Z',
-  });
-  return created(request, startedAt + n * 1_000);
-}
-
-async function using<T>(store: BuildStore, use: (store: BuildStore) => Promise<T>): Promise<T> {
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
-}
 
 function run(path: string, sql: string): void {
   const database = new Libsql(path);

@@ -32,6 +32,11 @@ export class BrokerSide implements AsyncDisposable {
     return this.withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount);
   }
 
+  /** How many consumers a queue has. */
+  async consumers(queue: string): Promise<number> {
+    return this.withChannel(async (channel) => (await channel.checkQueue(queue)).consumerCount);
+  }
+
   /** Resolves when a quorum queue has so many messages, in hand or not; rejects when it still has another number after a while. */
   async has(queue: string, expected: number): Promise<void> {
     // Each look costs a second of the processor.

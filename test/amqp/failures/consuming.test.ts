@@ -44,6 +44,11 @@ await describeServers(['rabbitmq'], (_, server) => {
     }
     await one.publish(topic, { n: 0 }, { routingKey: 'a.b' });
     await eventually('it is in hand', () => received.length === 1);
+    // The broker's count: whoever only begins to consume when the queue goes has nothing to resume.
+    await eventually(
+      'both consume, the one with the message with its whole prefetch',
+      async () => (await broker.consumers(queueOf(topic))) === 3,
+    );
 
     await broker.withChannel((channel) => channel.deleteQueue(queueOf(topic)));
     await eventually('both have resumed', () => events.filter((what) => what.endsWith('resubscribed')).length === 2);

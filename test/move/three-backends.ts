@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { startServer } from '../servers/index.js';
+
+/** Each answers the URL of an empty queue. Servers of the test file alone, which end with it. */
+export interface ThreeBackends {
+  sqlite(): Promise<string>;
+  mysql(): Promise<string>;
+  amqp(): Promise<string>;
+}
+
+export async function threeBackends(): Promise<ThreeBackends> {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-move-'));
+  const [mysql, rabbit] = await Promise.all([startServer('mariadb:10.11'), startServer('rabbitmq:4')]);
+  afterAll(async () => {
+    await Promise.all([mysql.stop(), rabbit.stop()]);
+    rmSync(folder, { recursive: true });
+  });
+  let files = 0;
+  return {
+    sqlite: async () => `sqlite:${join(folder, `${++files}.db`)}`,
+    mysql: () => mysql.freshUrl(),
+    amqp: () => rabbit.freshUrl(),
+  };
+}
