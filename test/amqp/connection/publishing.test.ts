@@ -73,6 +73,20 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(link, queue)).toEqual(['three']);
   });
 
+  test('a channel that the broker closes while much is written to it costs no connection', async () => {
+    const { link, events } = await testLink(url);
+    await declareQueue(link, queue);
+    const missing = { ...toQueue(queue, 'x'), exchange: `${queue}.missing` };
+
+    for (let round = 0; round < 5; round++) {
+      await Promise.allSettled(Array.from({ length: 1_000 }, () => link.publish(missing)));
+      await link.publish(toQueue(queue, String(round)));
+    }
+
+    expect(events.map(({ type }) => type)).not.toContain('disconnected');
+    expect(await drain(link, queue)).toHaveLength(5);
+  });
+
   test('a missing exchange blames the messages that were sent to it; for the rest, the outcome is unknown and they may be sent again', async () => {
     const { link } = await testLink(url);
     await declareQueue(link, queue);

@@ -3,6 +3,7 @@ import { type ChannelModel, connect, type Options, type SocketOptions } from 'am
 import type { Clock } from '../../driver.js';
 import { gatherWrites } from './gather-writes.js';
 import { handshakeError } from './handshake-error.js';
+import { holdChannelNumbers } from './hold-channel-numbers.js';
 import { LinkError } from './link-error.js';
 import { type BrokerHost, type ConnectionSettings, describeHost } from './settings.js';
 
@@ -29,6 +30,7 @@ export class BrokerConnection {
     this.model = model;
     // Not in amqplib's types. Without it everything works, with a system call per message.
     gatherWrites((model.connection as { readonly stream?: unknown }).stream);
+    holdChannelNumbers(model.connection);
     this.#clock = clock;
     this.#socket = socket;
     model.on('error', (error) => {

@@ -48,6 +48,7 @@ const goodByeMs = 3_000;
 export class Link {
   readonly #pair: ConnectionPair;
   readonly #publisher: Publisher;
+  readonly #backgroundPublisher: Publisher;
   readonly #context: {
     readonly clock: Clock;
     readonly random: () => number;
@@ -63,12 +64,16 @@ export class Link {
     const { name, logger, emit, clock = systemClock, random = Math.random } = options;
     const { publishDeadlineMs = 25_000, callDeadlineMs = 20_000 } = options;
     this.#context = { clock, random, logger, callDeadlineMs };
-    this.#publisher = new Publisher({ clock, random, logger, publishDeadlineMs, callDeadlineMs });
+    const publisherOptions = { clock, random, logger, publishDeadlineMs, callDeadlineMs };
+    this.#publisher = new Publisher(publisherOptions);
+    this.#backgroundPublisher = new Publisher(publisherOptions);
     this.#pair = new ConnectionPair(settings, {
       ...{ name, clock, random, logger, emit },
       onMade: (role, connection) => this.#made(role, connection),
       onBlocked: (role, reason) => {
-        if (role === 'publish') this.#publisher.setBlocked(reason);
+        if (role !== 'publish') return;
+        this.#publisher.setBlocked(reason);
+        this.#backgroundPublisher.setBlocked(reason);
       },
     });
   }
@@ -122,6 +127,16 @@ export class Link {
   }
 
   /**
+   * The same as `publish`, over a channel that nobody else publishes on: where the broker closes it, because an exchange
+   * was deleted, no message of a caller is answered as unknown.
+   */
+  publishInBackground(publication: Publication): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#backgroundPublisher.publishWith(publication, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  /**
    * Runs `work` on a channel of its own, closed afterwards: for declarations, passive checks, gets. `what` completes
    * "cannot …". Rejects with a `LinkError` whose `cause` is the broker's own; what `work` itself throws stays as it is.
    */
@@ -154,13 +169,14 @@ export class Link {
 
   async #made(role: Role, connection: BrokerConnection): Promise<void> {
     this.#broker = brokerInfo(connection.server);
-    if (role === 'publish') await this.#publisher.attach(connection);
+    if (role === 'publish')
+      await Promise.all([this.#publisher.attach(connection), this.#backgroundPublisher.attach(connection)]);
     else for (const kept of this.#kept) kept.retryNow();
   }
 
   async #close(): Promise<void> {
     const kept = [...this.#kept].map((each) => each.close());
-    await this.#publisher.close(lastConfirmsMs);
+    await Promise.all([this.#publisher.close(lastConfirmsMs), this.#backgroundPublisher.close(lastConfirmsMs)]);
     await this.#pair.close(goodByeMs);
     // Those that the broker did not answer ended with the connection.
     await Promise.all(kept);
