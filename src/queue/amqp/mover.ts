@@ -27,6 +27,9 @@ const moverPrefetch = 1_000;
 /** What cannot be delivered now (its queue is full, the broker takes nothing) is tried again after this. */
 const retryAfterMs = 1_000;
 
+/** The broker closes a channel when an exchange is gone, and with it what others publish there: those go on over the next one. */
+const triesAtOnce = 4;
+
 /** How long a mover that ends waits for its last confirms. */
 const lastMovesMs = 5_000;
 
@@ -128,7 +131,7 @@ export class Mover {
     const hop = hopOf(delivery.message.properties.headers ?? {});
     const leftMs = hop === null ? 0 : this.#leftOf(hop, delivery);
     const dueAt = clock.now() + leftMs;
-    while (delivery.held && !this.#closing.signal.aborted) {
+    for (let tries = 1; delivery.held && !this.#closing.signal.aborted; tries++) {
       try {
         if (hop === null) await this.#lose(message, nowhere, ['']);
         else await this.#goOn(message, hop.destination, dueAt);
@@ -137,6 +140,7 @@ export class Mover {
       } catch (error) {
         if (!delivery.held || this.#closing.signal.aborted) return;
         const { code } = classify(error);
+        if (tries < triesAtOnce && code === 'unavailable') continue;
         logger.warn({ code, topic: hop?.destination.topic }, 'what fell due could not be delivered; trying again');
         if (hop !== null && (await this.#putOff(delivery, message, hop.destination))) return;
         await sleep(clock, retryAfterMs, this.#closing.signal);
@@ -173,7 +177,8 @@ export class Mover {
     const content = exchange === '' ? null : await catalogue.upToDate();
     const gone = content === null ? [] : groups.filter((group) => groupIn(content, topic, group) === null);
     try {
-      await link.publish({ exchange, routingKey, body, properties });
+      // Not among what callers publish: the exchange may be gone, and the broker then closes the channel.
+      await link.publishInBackground({ exchange, routingKey, body, properties });
       const way = exchange === '' ? routingKey : exchange;
       if (!gate.isDurable(way)) await gate.untilDurable([way]);
     } catch (error) {
