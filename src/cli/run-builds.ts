@@ -116,19 +116,7 @@ async function serve(
       { backend: name, store: options.store.name, runner: options.runner, topics: names },
       'serving job requests',
     );
-    if (jobs !== null) {
-      await publishForeign(jobs.lines, {
-        driver: await backend.driver(),
-        topic: topics.jobs,
-        routingKey: backend.jobsKey,
-        logger,
-        signal: stop,
-        onSent: (count) => {
-          tally.fed = count;
-        },
-      });
-      logger.info({ file: jobs.path, lines: tally.fed }, 'the job requests of the file are on the queue');
-    }
+    if (jobs !== null) await feed(jobs, options, { backend, topics, clock });
     await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
     if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
   } finally {
@@ -141,6 +129,44 @@ async function serve(
     'stopped',
   );
   return inHand;
+}
+
+/** Puts the lines on the queue: all of them also where it is asked to stop meanwhile, if that does not take too long. */
+async function feed(
+  jobs: JobsFile,
+  { logger, tally, stop, stopWithinMs }: RunBuildsOptions,
+  { backend, topics, clock }: Pick<Opened, 'backend' | 'topics' | 'clock'>,
+): Promise<void> {
+  const tooLong = new AbortController();
+  let cancel = (): void => {};
+  const hurry = (): void => {
+    cancel = clock.schedule(() => tooLong.abort(), stopWithinMs);
+  };
+  if (stop.aborted) hurry();
+  else stop.addEventListener('abort', hurry, { once: true });
+  try {
+    await publishForeign(jobs.lines, {
+      driver: await backend.driver(),
+      topic: topics.jobs,
+      routingKey: backend.jobsKey,
+      logger,
+      signal: tooLong.signal,
+      onSent: (count) => {
+        tally.fed = count;
+      },
+    });
+  } finally {
+    stop.removeEventListener('abort', hurry);
+    cancel();
+  }
+  const next = jobs.lines[tally.fed];
+  if (next !== undefined) {
+    throw new QueueError(
+      `cannot send all job requests of "${jobs.path}": asked to stop, with ${tally.fed} of ${jobs.lines.length} on the queue after ${stopWithinMs} ms; send those from ${next.id} on again`,
+      { code: 'aborted' },
+    );
+  }
+  logger.info({ file: jobs.path, lines: tally.fed }, 'the job requests of the file are on the queue');
 }
 
 /** Now, and every hour until the function that it answers is called. */
@@ -202,7 +228,9 @@ async function untilIdle(watched: Watched): Promise<void> {
 async function isIdle({ queue, store, topics }: Watched): Promise<boolean> {
   for (const topic of [topics.jobs, topics.requested, topics.dead]) {
     const { ready, delayed, inHand } = await queue.admin.depth(topic);
-    if ((ready ?? 0) + (delayed ?? 0) + (inHand ?? 0) > 0) return false;
+    // Where the backend does not say what is in hand, what is in ours says most of it.
+    const held = queue.health().consumers.filter((consumer) => consumer.topic === topic.name && consumer.held > 0);
+    if ((ready ?? 0) + (delayed ?? 0) + (inHand ?? 0) + held.length > 0) return false;
   }
   return (await store.list({ announced: false, limit: 1, cursor: null })).builds.length === 0;
 }

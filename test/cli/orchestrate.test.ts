@@ -22,6 +22,21 @@ async function connectSettlingAfter(gate: Promise<void>, url: string): Promise<D
   return driver;
 }
 
+/** The memory backend, which takes ten messages at once, and only when `gate` is kept. */
+async function connectSendingAfter(gate: Promise<void>, onSend: () => void, url: string): Promise<Driver> {
+  const driver = await connectDurable(url);
+  const { capabilities } = driver;
+  const send = driver.send.bind(driver);
+  driver.send = async (...batch) => {
+    onSend();
+    await gate;
+    return send(...batch);
+  };
+  return Object.defineProperty(driver, 'capabilities', {
+    value: { ...capabilities, limits: { ...capabilities.limits, batch: 10 } },
+  });
+}
+
 /** Whether nothing is left of that many builds but their deadlines, which wait in `build.signal`. */
 async function haveEnded(url: string, builds: number): Promise<boolean> {
   const { world } = await cli(['topics', '--json', '--queue', url]);
@@ -162,6 +177,33 @@ describe('orchestrate', () => {
     expect(world.forced).toEqual([1]);
     expect(world.stderr).toContain('signalbox: SIGINT again: ending at once');
     await running;
+  });
+
+  test.each([
+    ['is sent to its end', '30000', 44, 0],
+    ['is cut off when that takes longer than --stop-within-ms, and says where to go on', '1', 10, 1],
+  ])('a file that is being sent when it is asked to stop %s', async (_, stopWithinMs, sent, expected) => {
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const url = newUrl();
+    let isSending = false;
+    const onSend = (): void => {
+      isSending = true;
+    };
+    const world = new World({ connect: (each) => connectSendingAfter(gate, onSend, each) });
+    const running = world.run('orchestrate', ...jobs, '--queue', url, '--stop-within-ms', stopWithinMs);
+    while (!isSending) await new Promise((resolve) => setImmediate(resolve));
+
+    world.signal('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    open();
+
+    expect(await running).toBe(expected);
+    if (expected === 0) expect(world.logged).toContainEqual(expect.objectContaining({ lines: sent }));
+    else
+      expect(world.stderr).toContain(`${sent} of 44 on the queue after 1 ms; send those from jobs.jsonl:11 on again`);
   });
 
   test('a signal while it starts ends it as well', async () => {
