@@ -6,9 +6,9 @@ import { isBusy } from './sqlite-errors.js';
 import { pastLocks } from './sqlite-lock.js';
 import { sqlitePath } from './sqlite-path.js';
 import { SqliteRoom } from './sqlite-room.js';
-import type { Ask, Steps } from './sqlite-steps.js';
+import type { Steps } from './sqlite-steps.js';
 import { watchSqlite } from './sqlite-watch.js';
-import { SqliteWriter } from './sqlite-writer.js';
+import { SqliteWriter, type WriteOptions } from './sqlite-writer.js';
 
 export interface SqliteFileOptions {
   readonly synchronous: 'full' | 'normal';
@@ -35,6 +35,9 @@ export class SqliteFile {
   readonly #writer: SqliteWriter;
   readonly #room: SqliteRoom;
   readonly #stopWatching: () => void;
+  #synchronous: 'full' | 'normal';
+  /** What the connection does at present. */
+  #synchronousNow: 'full' | 'normal';
   readonly #onProbe = new Set<() => void>();
   #stopProbing: () => void = () => {};
   #version: SqliteValue = null;
@@ -54,9 +57,7 @@ export class SqliteFile {
     const file = known === undefined || known.#isReplaced() ? new SqliteFile(real, options) : known;
     opened.set(real, file);
     file.#users++;
-    if (file === known && options.synchronous === 'full') {
-      file.#ready = file.#ready.then(() => file.#connection.exec('pragma synchronous = full'));
-    }
+    if (options.synchronous === 'full') file.#synchronous = 'full';
     try {
       await file.#ready;
       return file;
@@ -68,11 +69,16 @@ export class SqliteFile {
 
   private constructor(path: string, options: SqliteFileOptions) {
     this.path = path;
+    this.#synchronous = options.synchronous;
+    this.#synchronousNow = options.synchronous;
     this.#connection = new SqliteConnection(path);
     this.#ready = prepare(this.#connection, options).then(() => {
       this.#inode = statSync(path).ino;
     });
-    this.#writer = new SqliteWriter(this.#connection, () => this.#wrote());
+    this.#writer = new SqliteWriter(this.#connection, {
+      onBegin: (durable) => this.#synchronise(durable ? this.#synchronous : 'normal'),
+      onCommitted: () => this.#wrote(),
+    });
     this.#room = new SqliteRoom(path, this.#connection, this.#writer);
     this.#stopWatching = watchSqlite(path, () => this.#look());
     this.#probe();
@@ -83,7 +89,7 @@ export class SqliteFile {
   }
 
   /** Carries steps out in a transaction of its own or together with others; see `SqliteWriter`. */
-  async write<T>(options: { readonly ask: Ask; readonly patienceMs: number }, steps: () => Steps<T>): Promise<T> {
+  async write<T>(options: WriteOptions, steps: () => Steps<T>): Promise<T> {
     this.check();
     return this.#writer.write(options, steps);
   }
@@ -123,6 +129,13 @@ export class SqliteFile {
     this.#stopWatching();
     this.#stopProbing();
     this.#connection.close();
+  }
+
+  /** `full`: a commit is on the disk when it is answered. `normal`: the next one that is `full` takes it along; until then it is safe from all but the machine's end. */
+  #synchronise(how: 'full' | 'normal'): void {
+    if (how === this.#synchronousNow) return;
+    this.#connection.exec(`pragma synchronous = ${how}`);
+    this.#synchronousNow = how;
   }
 
   #wrote(): void {

@@ -67,7 +67,9 @@ export class SqliteRoom {
   async #giveBack(): Promise<boolean> {
     let gaveBack = false;
     for (let before = this.#pages(); hasMuchFree(before); ) {
-      await this.#writer.write({ ask: this.#exec, patienceMs }, () => ask(`pragma incremental_vacuum(${pagesAtOnce})`));
+      await this.#writer.write({ ask: this.#exec, patienceMs, durable: false }, () =>
+        ask(`pragma incremental_vacuum(${pagesAtOnce})`),
+      );
       const after = this.#pages();
       if (after.all >= before.all) break;
       gaveBack = true;

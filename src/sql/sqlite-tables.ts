@@ -16,9 +16,9 @@ export class SqliteTables {
     this.#ask = (sql, parameters) => file.connection.all(named(sql), parameters);
   }
 
-  /** Resolves when what the steps did is committed; rejects when none of it is there. */
-  write<T>(steps: () => Steps<T>): Promise<T> {
-    return this.file.write({ ask: this.#ask, patienceMs: this.#patienceMs }, steps);
+  /** Resolves when what the steps did is committed; rejects when none of it is there. `durable`: see `WriteOptions`; default true. */
+  write<T>(steps: () => Steps<T>, { durable = true }: { readonly durable?: boolean } = {}): Promise<T> {
+    return this.file.write({ ask: this.#ask, patienceMs: this.#patienceMs, durable }, steps);
   }
 
   /** Reads what is committed, without a lock. It seldom waits: while somebody recovers the file, or closes it as its last user. */

@@ -8,6 +8,8 @@ export interface WriteOptions {
   readonly ask: Ask;
   /** How long to wait for somebody else's transaction. */
   readonly patienceMs: number;
+  /** Whether it must outlive the machine's power once it is answered. What need not, and is written alone, waits for no disk. */
+  readonly durable: boolean;
 }
 
 interface Job extends WriteOptions {
@@ -20,6 +22,12 @@ interface Job extends WriteOptions {
 /** Where the jobs of one commit stop, so that the event loop turns between two: some 5 ms of work. */
 const jobsPerCommit = 64;
 
+export interface WriterEvents {
+  /** Before a transaction begins: whether what it writes must outlive the machine's power. */
+  onBegin(durable: boolean): void;
+  onCommitted(): void;
+}
+
 /**
  * The one writer of a process. What asks to write while it is waiting for the lock is written together, in one
  * transaction with one fsync; each job is undone alone if it throws. A transaction begins and ends within one turn of the
@@ -27,13 +35,13 @@ const jobsPerCommit = 64;
  */
 export class SqliteWriter {
   readonly #connection: SqliteConnection;
-  readonly #afterCommit: () => void;
+  readonly #events: WriterEvents;
   #jobs: Job[] = [];
   #running = false;
 
-  constructor(connection: SqliteConnection, afterCommit: () => void) {
+  constructor(connection: SqliteConnection, events: WriterEvents) {
     this.#connection = connection;
-    this.#afterCommit = afterCommit;
+    this.#events = events;
   }
 
   /** Resolves when what the steps did is committed; rejects when none of it is there. */
@@ -66,19 +74,21 @@ export class SqliteWriter {
 
   /** Answers null, or the error that says that somebody else holds the lock: nothing was begun. */
   #commitSome(): unknown {
+    const count = Math.min(this.#jobs.length, jobsPerCommit);
     try {
+      this.#events.onBegin(this.#jobs.slice(0, count).some(({ durable }) => durable));
       this.#connection.exec('begin immediate');
     } catch (error) {
       if (isBusy(error)) return error;
       for (const job of this.#jobs.splice(0)) job.reject(error);
       return null;
     }
-    const jobs = this.#jobs.splice(0, jobsPerCommit);
+    const jobs = this.#jobs.splice(0, count);
     try {
       const answers = jobs.map((job) => this.#take(job, jobs.length === 1));
       this.#connection.exec('commit');
       for (const answer of answers) answer();
-      this.#afterCommit();
+      this.#events.onCommitted();
     } catch (error) {
       this.#rollback();
       for (const job of jobs) job.reject(error);

@@ -22,8 +22,8 @@ export class QueueFile {
   }
 
   /** See `SqliteTables.write`. */
-  write<T>(steps: (catalogue: Catalogue) => Steps<T>): Promise<T> {
-    return this.#tables.write(() => this.#knowing(steps));
+  write<T>(steps: (catalogue: Catalogue) => Steps<T>, options: { readonly durable?: boolean } = {}): Promise<T> {
+    return this.#tables.write(() => this.#knowing(steps), options);
   }
 
   /** See `SqliteTables.read`. */

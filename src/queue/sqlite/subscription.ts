@@ -112,15 +112,15 @@ export class SqliteSubscription implements DriverSubscription {
     const due = await this.#look(anythingDue, this.#client.now());
     if (due.length === 0 || ended.aborted) return [];
     const { topic, group } = this.#options;
-    const claiming = file
-      .write((catalogue) => {
-        const { ordering } = catalogue.topic(topic);
-        const { groupId, paused } = catalogue.group(topic, group);
-        // What ended the reader may have come while the lock was waited for.
-        const wanted = ended.aborted || this.#client.isKilled || paused !== null ? 0 : max;
-        return claim({ groupId, ordered: ordering === 'key', max: wanted, holderId, leaseMs }, this.#client.now());
-      })
-      .then((rows) => rows.map((row) => this.#handedOut(row)));
+    const claimUpTo = (catalogue: Catalogue): Steps<readonly SqliteRow[]> => {
+      const { ordering } = catalogue.topic(topic);
+      const { groupId, paused } = catalogue.group(topic, group);
+      // What ended the reader may have come while the lock was waited for.
+      const wanted = ended.aborted || this.#client.isKilled || paused !== null ? 0 : max;
+      return claim({ groupId, ordered: ordering === 'key', max: wanted, holderId, leaseMs }, this.#client.now());
+    };
+    // Not durable: a claim that is gone with the power gives back what it took, which comes again anyhow.
+    const claiming = file.write(claimUpTo, { durable: false }).then((rows) => rows.map((row) => this.#handedOut(row)));
     this.#claiming = claiming.catch(() => {});
     return claiming;
   }
