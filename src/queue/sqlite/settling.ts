@@ -61,8 +61,8 @@ function* holds({ rowId, token }: Receipt, now: number): Steps<boolean> {
   return (yield* ask(`select 1 from {messages} where ${held}`, rowId, token, now)).length > 0;
 }
 
-/** The message of this key that was handed out has left the line: the one behind it may go on. */
-function* letGo(groupId: number, key: string): Steps<void> {
+/** The first message of this key has left the line: the one behind it may go on. */
+export function* letGo(groupId: number, key: string): Steps<void> {
   yield* ask(
     `update {messages} set state = ${state.ready} where row_id = (
       select row_id from {messages} where group_id = ? and key = ? and state = ${state.behind} order by place limit 1)`,
