@@ -39,7 +39,11 @@ export class OnAFile implements AsyncDisposable {
 export function entry(
   topic: 'plain' | 'keyed',
   id: string,
-  { key = null, delayMs = 0, dedup = null }: Partial<Pick<Send, 'delayMs' | 'dedup'> & { readonly key: string }> = {},
+  {
+    key = null,
+    delayMs = 0,
+    dedup = null,
+  }: Partial<Pick<Send, 'delayMs' | 'dedup'> & { readonly key: string | null }> = {},
 ): Send {
   return {
     target: { kind: 'topic' },

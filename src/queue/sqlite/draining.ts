@@ -31,7 +31,7 @@ export async function drain(
       ask(`select * from {messages} where group_id = ? and state = ${of} order by ${order} limit ?`, groupId, max);
     const due = [...(yield* first(state.ready, 'place')), ...(yield* first(state.behind, 'place'))];
     due.sort((one, other) => Number(one.place) - Number(other.place));
-    const rows = [...due, ...(yield* first(state.delayed, 'due_at'))].slice(0, max);
+    const rows = [...due, ...(yield* first(state.delayed, 'due_at, place'))].slice(0, max);
     yield* ask(
       'update {messages} set claim_token = ? where row_id in (select value from json_each(?))',
       ...[token, JSON.stringify(rows.map(({ row_id }) => row_id))],

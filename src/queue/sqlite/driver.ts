@@ -88,7 +88,7 @@ export class SqliteDriver implements Driver {
       const fresh = batch.filter((_, index) => known[index] === undefined);
       const results = await (within === undefined
         ? file.write((catalogue) => sendBatch(fresh, catalogue, this.#client.now()))
-        : sendWithin(within, { ...this.#settings, tables: file.tables }, fresh, this.#client.now()));
+        : sendWithin(within, { ...this.#settings, tables: file.tables }, fresh, this.#client.now));
       for (const [index, result] of results.entries()) {
         const send = fresh[index];
         // In a caller's transaction nothing is repeated, and what it rolls back was never stored.

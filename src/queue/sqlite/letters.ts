@@ -15,7 +15,6 @@ import type { Catalogue, KnownGroup } from './catalogue.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { contentColumns, contentOf, messageOf } from './rows.js';
-import { state } from './state.js';
 
 /** The box of the lost letters; those of a group have its number. */
 const lostBox = 0;
@@ -134,12 +133,12 @@ export function* redriveLetters(numbers: readonly number[], catalogue: Catalogue
     if (row === undefined) continue;
     const group = catalogue.find(String(row.topic))?.groups.find(({ name }) => name === row.group_name);
     if (group === undefined) continue;
-    yield* promote(group.groupId, now);
+    const stateOfDue = yield* promote(group.groupId, now);
     const place = yield* nextPlaces(1);
     yield* ask(
       `insert into {messages} (group_id, state, place, due_at, attempt, postpones, first_failed_at, ${content})
         select ?, ?, ?, ?, ?, ?, ?, ${content} from {letters} where letter_id = ?`,
-      ...[group.groupId, state.ready, place, Math.floor(now)],
+      ...[group.groupId, stateOfDue, place, Math.floor(now)],
       ...[freshCounts.attempt, freshCounts.postpones, freshCounts.firstFailedAt, number],
     );
     yield* ask('delete from {letters} where letter_id = ?', number);

@@ -31,7 +31,8 @@ const insertMany = insertOf(rowsAtOnce);
 export function* sendBatch(batch: readonly Send[], catalogue: Catalogue, now: number): Steps<readonly SendResult[]> {
   const addressed = batch.map((send) => addressOf(send, catalogue));
   const reached = new Set(addressed.flatMap((one) => (one instanceof Refusal ? [] : one.groups)));
-  for (const { groupId } of reached) yield* promote(groupId, now);
+  const stateOfDue = new Map<number, number>();
+  for (const { groupId } of reached) stateOfDue.set(groupId, yield* promote(groupId, now));
   const copies = addressed.reduce((sum, one) => sum + (one instanceof Refusal ? 0 : one.groups.length), 0);
   let place = copies === 0 ? 0 : yield* nextPlaces(copies);
   const broken = new Set<string>();
@@ -45,7 +46,7 @@ export function* sendBatch(batch: readonly Send[], catalogue: Catalogue, now: nu
       results.push({ status: 'failed', error: one });
     } else if (line !== null && broken.has(line)) results.push({ status: 'failed', error: behindFailed(send) });
     else {
-      results.push(yield* store(one, place, now, rows));
+      results.push(yield* store(one, { place, stateOfDue, now }, rows));
       place += one.groups.length;
     }
   }
@@ -70,11 +71,18 @@ export function refusalOf(batch: readonly Send[], catalogue: Catalogue): Refusal
   return null;
 }
 
+interface Service {
+  /** Of the copy for its first group. */
+  readonly place: number;
+  /** Of each group, what a message is there that is due now: see `promote`. */
+  readonly stateOfDue: ReadonlyMap<number, number>;
+  readonly now: number;
+}
+
 /** What goes into the table of messages is added to `rows`, value after value. */
 function* store(
   { send, topic, groups }: Addressed,
-  place: number,
-  now: number,
+  { place, stateOfDue, now }: Service,
   rows: SqliteValue[],
 ): Steps<SendResult> {
   if (send.dedup !== null) {
@@ -86,11 +94,11 @@ function* store(
     yield* bury(deadBox(topic.name, group), send, send.target, now);
     return { status: 'stored', groups: 1 };
   }
-  const delayed = send.delayMs > 0;
   const { attempt, postpones, firstFailedAt } = send.counts;
   for (const [index, group] of groups.entries()) {
-    const service = [group.groupId, delayed ? state.delayed : state.ready, place + index, dueAt(now, send.delayMs)];
-    rows.push(...service, attempt, postpones, firstFailedAt, ...contentOf(send.message));
+    const inLine = send.delayMs > 0 ? state.delayed : (stateOfDue.get(group.groupId) ?? state.ready);
+    rows.push(group.groupId, inLine, place + index, dueAt(now, send.delayMs));
+    rows.push(attempt, postpones, firstFailedAt, ...contentOf(send.message));
   }
   return { status: 'stored', groups: groups.length };
 }

@@ -44,13 +44,13 @@ function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<
     );
   } else {
     const { attempt, postpones, firstFailedAt } = settlement.counts;
-    yield* promote(receipt.groupId, now);
+    const stateOfDue = yield* promote(receipt.groupId, now);
     const place = yield* nextPlaces(1);
     changed = yield* change(
       `update {messages} set state = ?, claim_token = null, hand_outs = 0, place = ?, due_at = ?,
           attempt = ?, postpones = ?, first_failed_at = ?
         where ${held}`,
-      ...[settlement.delayMs > 0 ? state.delayed : state.ready, place, dueAt(now, settlement.delayMs)],
+      ...[settlement.delayMs > 0 ? state.delayed : stateOfDue, place, dueAt(now, settlement.delayMs)],
       ...[attempt, postpones, firstFailedAt, ...which],
     );
   }

@@ -2,7 +2,7 @@
 export const state = {
   /** Due, and served by its place. */
   ready: 0,
-  /** Outside the line until `due_at`. */
+  /** Outside the line until `due_at`, and then until it is promoted. */
   delayed: 1,
   /** Somebody holds it until `lease_ends_at`. */
   inHand: 2,

@@ -54,7 +54,7 @@ export async function sendWithin(
   within: unknown,
   options: CallersOptions,
   batch: readonly Send[],
-  now: number,
+  now: () => number,
 ): Promise<readonly SendResult[]> {
   const transaction = transactionOf(within, options);
   const named = namesOf(options.tablePrefix);
@@ -62,7 +62,7 @@ export async function sendWithin(
   if (main?.file !== options.tables.file.path) throw noTransaction();
   await transaction.lock(named(lockSql));
   const steps = (function* (): Steps<readonly SendResult[]> {
-    return yield* sendBatch(batch, yield* readCatalogue(null), now);
+    return yield* sendBatch(batch, yield* readCatalogue(null), now());
   })();
   let step = steps.next([]);
   while (!step.done) {

@@ -570,6 +570,20 @@ export const delivering: readonly Case[] = [
           for (const id of ['retry', 'delayed']) assert.ok(seen.indexOf(id) < firstAfter, `${id} came late`);
         },
       ),
+      driverCase(
+        'however-many-fall-due-at-once-they-are-served-before-what-is-published-afterwards',
+        async (bench) => {
+          const topic = await bench.declare();
+          await bench.send(...many(2_500, (n) => bench.entry(topic, `due ${n}`, { delayMs: 300 })));
+
+          await bench.time.pass(1_300);
+          await bench.send(...many(3, (n) => bench.entry(topic, `after ${n}`)));
+
+          const seen = await bench.drain(await bench.subscribe(topic));
+          assert.deepEqual([seen.length, ...seen.slice(-3)], [2_503, 'after 0', 'after 1', 'after 2']);
+        },
+        'virtual time',
+      ),
       driverCase('what-is-due-is-served-while-the-backlog-never-ends', async (bench) => {
         const topic = await bench.declare();
         const reader = await bench.subscribe(topic);

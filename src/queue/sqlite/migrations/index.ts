@@ -2,6 +2,7 @@ import { defaultTablePrefix, type MigrationList, type Migrations } from '../../.
 import { migrationsFor } from '../../../sql/migrations-for.js';
 import { createTables } from './0001-tables.js';
 import { addPauses } from './0002-pauses.js';
+import { indexDueInOrder } from './0003-due-in-order.js';
 
 /** The steps that make the queue's tables. Steps are only ever added. */
 export function queueMigrationList(tablePrefix: string): MigrationList {
@@ -11,6 +12,7 @@ export function queueMigrationList(tablePrefix: string): MigrationList {
     steps: {
       '0001-tables': { up: (db) => createTables(db, tablePrefix) },
       '0002-pauses': { up: (db) => addPauses(db, tablePrefix) },
+      '0003-due-in-order': { up: (db) => indexDueInOrder(db, tablePrefix) },
     },
   };
 }
