@@ -21,7 +21,7 @@ export function openBuildStore(config: Config): Promise<BuildStore> {
 
 /** Opens the store that a URL names; on `memory:` it ends with this process. Whoever asks closes it. Rejects with `QueueError`. */
 export async function buildStoreOf(url: string): Promise<BuildStore> {
-  if (/^memory:/i.test(url)) return memoryBuildStore();
+  checkStoreUrl(url);
   if (isMysqlUrl(url)) {
     const { mysqlBuildStore } = await import('../orchestrator/mysql/index.js');
     return mysqlBuildStore({ url });
@@ -30,6 +30,12 @@ export async function buildStoreOf(url: string): Promise<BuildStore> {
     const { sqliteBuildStore } = await import('../orchestrator/sqlite/index.js');
     return sqliteBuildStore({ url });
   }
+  return memoryBuildStore();
+}
+
+/** Throws `invalid` for a URL that names no kind of store. */
+export function checkStoreUrl(url: string): void {
+  if (/^memory:/i.test(url) || isMysqlUrl(url) || isSqliteUrl(url)) return;
   // Not the URL itself: it may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? null;
   const what = scheme === null ? 'the URL has no scheme' : `builds cannot be kept in "${scheme}"`;

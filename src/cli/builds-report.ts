@@ -125,5 +125,6 @@ function shortUrl(url: string): string {
 
 /** Some clone by URLs that hold a token: it is nobody's business here. */
 export function withoutUser(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1');
+  // With a slash in it as well; a number after the colon is a port, and what follows it a path.
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)(?:[^/]*|[^/:]*:(?!\d+\/).*)@/is, '$1');
 }

@@ -2,15 +2,16 @@ import { QueueError } from '../queue/index.js';
 import { exitCodeOf, exitCodes } from './exit-codes.js';
 import type { CliIo } from './io.js';
 import { printable } from './printable.js';
+import { withoutPasswords } from './without-passwords.js';
 
-/** Writes an error as one line to stderr, with the stack only when asked for, and answers the exit code. */
-export function report(error: unknown, io: CliIo, verbose: boolean): number {
+/** Writes an error of a call with `argv` as one line to stderr, with the stack only when asked for, and answers the exit code. */
+export function report(error: unknown, io: CliIo, argv: readonly string[]): number {
   const known = error instanceof QueueError;
   const message = known
     ? error.message
     : `something happened that should not: ${messageOf(error)}; report this, with what --verbose prints`;
-  io.stderr.write(`signalbox: ${printable(message)}\n`);
-  if (verbose && error instanceof Error) io.stderr.write(stackOf(error));
+  io.stderr.write(`signalbox: ${printable(withoutPasswords(message, argv))}\n`);
+  if (argv.includes('--verbose') && error instanceof Error) io.stderr.write(stackOf(error));
   return known ? exitCodeOf(error.code) : exitCodes.failed;
 }
 

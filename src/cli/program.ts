@@ -17,6 +17,7 @@ import { addTopology } from './commands/topology.js';
 import { exitCodesHelp } from './exit-codes.js';
 import type { CliIo } from './io.js';
 import { printable } from './printable.js';
+import { withoutFlagValues } from './without-passwords.js';
 
 /** What a command is given besides its flags. */
 export interface Cli {
@@ -45,8 +46,8 @@ const commands: readonly ((program: Command, cli: Cli) => void)[] = [
 
 const defaultWidth = 100;
 
-/** All commands and their flags. Throws `CommanderError` on misuse, after saying in one line what is wrong. */
-export function makeProgram(io: CliIo, exitWith: (code: number) => void): Command {
+/** All commands and their flags, for a call with `argv`. Throws `CommanderError` on misuse, after saying in one line what is wrong. */
+export function makeProgram(io: CliIo, argv: readonly string[], exitWith: (code: number) => void): Command {
   const program = new Command('signalbox')
     .description('Puts build requests on a queue, polls their builds through it to the end, and looks after the queue.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -65,15 +66,15 @@ export function makeProgram(io: CliIo, exitWith: (code: number) => void): Comman
     .addHelpText('afterAll', exitCodesHelp());
   const cli: Cli = { io, exitWith };
   for (const add of commands) add(program, cli);
-  failAsOneLine(program, 'signalbox', io);
+  failAsOneLine(program, 'signalbox', io, argv);
   return program;
 }
 
-function failAsOneLine(command: Command, path: string, io: CliIo): void {
+function failAsOneLine(command: Command, path: string, io: CliIo, argv: readonly string[]): void {
   command.exitOverride((error: CommanderError) => {
     if (error.exitCode !== 0 && error.code !== 'commander.help') {
       const what = printable(
-        error.message
+        withoutFlagValues(error.message, argv)
           .replace(/^error: /, '')
           .replace(/\s*\n\s*/g, ' ')
           .replace(/\.$/, ''),
@@ -82,7 +83,7 @@ function failAsOneLine(command: Command, path: string, io: CliIo): void {
     }
     throw error;
   });
-  for (const child of command.commands) failAsOneLine(child, `${path} ${child.name()}`, io);
+  for (const child of command.commands) failAsOneLine(child, `${path} ${child.name()}`, io, argv);
 }
 
 function packageVersion(): string {

@@ -11,14 +11,14 @@ import { makeProgram } from './program.js';
 export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   let exitCode: number = exitCodes.ok;
   try {
-    const program = makeProgram(io, (code) => {
+    const program = makeProgram(io, argv, (code) => {
       exitCode = code;
     });
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usageExitCode(error);
-    return report(error, io, argv.includes('--verbose'));
+    return report(error, io, argv);
   }
 }
 

@@ -1,10 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { maskUrl } from '../../src/cli/config/mask-url.js';
 import { flagName } from '../../src/cli/config/setting.js';
 import { allSettings } from '../../src/cli/config/settings.js';
+import { populated } from './populated.js';
 import { cli, newUrl, type WorldOptions } from './world.js';
 
 const folders: string[] = [];
@@ -121,7 +123,7 @@ describe('what is in force', () => {
   });
 
   test('shows no password, wherever it came from', async () => {
-    const url = 'mysql://app:s3c/r@t@db.example.org/builds';
+    const url = 'mysql://app:s3c:r@t@db.example.org/builds';
     writeConfig({ store: url });
 
     for (const flags of [[], ['--json']]) {
@@ -138,9 +140,134 @@ test.each([
   ['amqp://guest@broker:5672/ci', 'amqp://guest@broker:5672/ci'],
   ['amqps://app:a:b@one,two:5671/%2f?heartbeat=5', 'amqps://app:***@one,two:5671/%2f?heartbeat=5'],
   ['mysql://app:p@ss/w?rd@db/builds', 'mysql://app:***@db/builds'],
-  ['mysql://db/builds?password=s3cret&ssl=1', 'mysql://db/builds?password=***&ssl=1'],
+  ['mysql://app@myserver:s3cret@myserver.mysql.example.org/builds', 'mysql://***@myserver.mysql.example.org/builds'],
+  ['"mysql://app:s3cret@db/builds"', '"mysql://app:***@db/builds"'],
+  [' mysql://app:s3cret@db/b', ' mysql://app:***@db/b'],
+  ['mysql:app:s3cret@db/b', 'mysql:app:***@db/b'],
+  ['mysql:/app:s3cret@db/b', 'mysql:***@db/b'],
+  ['mysql//app:s3cret@db/b', '***@db/b'],
+  ['app:s3cret@db/b', '***@db/b'],
+  ['mysql://app/x:s3cret@h/b', 'mysql://***@h/b'],
+  ['mysql://app:s3 c"ret@db:3306/b', 'mysql://app:***@db:3306/b'],
+  ['mysql://app:s3cret%40db/b', 'mysql://app:***'],
+  ['mysql://app%3As3cret@db/b', 'mysql://***@db/b'],
+  ['mysql://[::1]:3306/b', 'mysql://[::1]:3306/b'],
+  ['amqp://one:5671,two:5671/ci', 'amqp://one:5671,two:5671/ci'],
+  ['mysql://app[:s3cret', 'mysql://app[:***'],
+  ['mysql://db/builds?ssl=true&password=s3&cret', 'mysql://db/builds?ssl=true&password=***'],
   ['sqlite:.signalbox/queue.db', 'sqlite:.signalbox/queue.db'],
+  ['sqlite:/home/me@work/tokens/queue.db?leaseMs=3000', 'sqlite:/home/me@work/tokens/queue.db?leaseMs=3000'],
+  ['sqlite://app:s3cret@db/b', 'sqlite://app:***@db/b'],
 ])('%s is shown as %s', (url, shown) => expect(maskUrl(url)).toBe(shown));
+
+/** Nothing of it stands in the rest of these URLs. */
+const secrets = fc
+  .string({ unit: 'grapheme', minLength: 0, maxLength: 12 })
+  .map((text) => `S3${text}CRET`)
+  .filter((secret) => !/["\\]/.test(secret));
+
+describe('a password is shown nowhere, whatever is in it and however the URL is written', () => {
+  const spellings: readonly ((secret: string) => string)[] = [
+    (secret) => `mysql://app:${secret}@db.example.org:3306/builds?ssl=true`,
+    (secret) => `amqps://app:${secret}@one,two/%2f`,
+    (secret) => `mysql://app@db:${secret}@db.example.org/builds`,
+    (secret) => `mysql://app/x:${secret}@db/builds`,
+    (secret) => `"mysql://app:${secret}@db/builds"`,
+    (secret) => `'mysql://app:${secret}@db/builds'`,
+    (secret) => ` \tmysql://app:${secret}@db/builds`,
+    (secret) => `mysql:app:${secret}@db/builds`,
+    (secret) => `mysql:/app:${secret}@db/builds`,
+    (secret) => `mysql//app:${secret}@db/builds`,
+    (secret) => `MYSQL:///app:${secret}@db/builds`,
+    (secret) => `app:${secret}@db/builds`,
+    (secret) => `://app:${secret}@db/builds`,
+    (secret) => `sqlite:app:${secret}@db/builds`,
+    (secret) => `postgres://:${secret}@db/builds`,
+    (secret) => `mysql://app:${secret}%40db/builds`,
+    (secret) => `mysql://db/builds?ssl=true&password=${secret}&connections=3`,
+    (secret) => `host=db;user=app;pwd=${secret}`,
+  ];
+  const urls = fc.tuple(fc.constantFrom(...spellings), secrets);
+
+  test('where it is masked', () => {
+    fc.assert(
+      fc.property(urls, ([spell, secret]) => !maskUrl(spell(secret)).includes(secret)),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('by config, whether it takes the URL or refuses it', async () => {
+    await fc.assert(
+      fc.asyncProperty(urls, async ([spell, secret]) => {
+        const { stdout, stderr } = await cli(['config', '--verbose'], { folder, env: { QUEUE_URL: spell(secret) } });
+
+        expect(stdout + stderr).not.toContain('CRET');
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test.each([
+    ['an unknown command', (url: string) => [url]],
+    ['an unknown flag', (url: string) => ['topics', `--queu=${url}`]],
+    ['an unknown flag of one letter', (url: string) => ['topics', `-q${url}`]],
+    ['a value of a flag', (url: string) => ['dead-letters', 'list', 'jobs', '--limit', url]],
+    ['a value behind an equals sign', (url: string) => ['orchestrate', `--runner=${url}`]],
+    ['a URL of another backend', (url: string) => ['config', '--amqp-url', url]],
+    ['a topic', (url: string) => ['dead-letters', 'list', url, '--queue', newUrl()]],
+    ['a topic of tail', (url: string) => ['tail', url, '--queue', newUrl()]],
+    ['a group', (url: string) => ['pause', 'jobs', url, '--queue', newUrl()]],
+    ['a file', (url: string) => ['demo', '--jobs', url]],
+    ['a file of settings', (url: string) => ['topics', '--config', url]],
+    ['a repository', (url: string) => ['enqueue', '--repo-url', url, '--commit-sha', url, '--dry-run']],
+  ])('by an error about %s', async (_, argvOf) => {
+    await fc.assert(
+      fc.asyncProperty(urls, async ([spell, secret]) => {
+        const { stdout, stderr } = await cli([...argvOf(spell(secret)), '--verbose'], { folder });
+
+        expect(stdout + stderr).not.toBe('');
+        expect(stdout + stderr).not.toContain('CRET');
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+test('ids and flags that look like no URL are repeated as they are', async () => {
+  const { stderr } = await cli([
+    'dead-letters',
+    'show',
+    'images',
+    'mail-7@example.org:1',
+    '--queue',
+    await populated(0),
+  ]);
+  const unknown = await cli(['topics', '--lmit', '--queue', newUrl()]);
+
+  expect(stderr).toContain('"mail-7@example.org:1"');
+  expect(unknown.stderr).toContain("'--lmit'");
+});
+
+test.each([
+  ['no scheme', 'nonsense', /the URL has no scheme; use one of memory:, /],
+  ['nothing in it', '', /the URL has no scheme/],
+  ['an unknown scheme', 'kafka://host', /nothing is known about the scheme "kafka:"/],
+  ['a part that cannot be', 'memory:a b', /a memory URL is/],
+])('config refuses a queue with %s, as the other commands do', async (_, queue, message) => {
+  for (const options of [{ flags: ['--queue', queue] }, { file: { queue } }]) {
+    writeConfig(options.file ?? {});
+    const { code, stdout, stderr } = await cli(['config', ...(options.flags ?? [])], { folder });
+
+    expect(stderr).toMatch(message);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  }
+});
+
+test('config refuses a place for builds that is none', async () => {
+  const { code, stderr } = await cli(['config', '--store', 'amqp://broker/ci'], { folder });
+
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/builds cannot be kept in "amqp:"/) });
+});
 
 describe('every command', () => {
   test('takes its queue from the file', async () => {
@@ -311,4 +438,12 @@ test('the documentation has every setting with its flags, variables and default'
     const standing = defaultText ?? `\`${String(byDefault)}\``;
     expect(documentation).toContain(`| \`${key}\` | ${names(flags)} | ${names(environment)} | ${standing} |`);
   }
+});
+
+test('the prefetch has a variable like every other setting of builds', async () => {
+  expect((await inForce([], { env: { SIGNALBOX_PREFETCH: '3' } })).line('prefetch')).toMatchObject({
+    value: 3,
+    from: 'environment',
+    source: 'SIGNALBOX_PREFETCH',
+  });
 });

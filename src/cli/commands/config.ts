@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { storeUrlOf } from '../build-store-of.js';
+import { QueueError } from '../../queue/index.js';
+import { checkStoreUrl, storeUrlOf } from '../build-store-of.js';
 import { colorsFor } from '../colors.js';
 import type { Config, Origin } from '../config/config.js';
 import { defaultConfigName } from '../config/config-file.js';
@@ -8,6 +9,7 @@ import type { Setting } from '../config/setting.js';
 import { addSettings } from '../config/setting-option.js';
 import { allSettings, settings } from '../config/settings.js';
 import { addConfigFlag, addOutputFlags, type CommonFlags, configOf } from '../flags.js';
+import type { CliIo } from '../io.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
 import { type Column, tableOf } from '../table.js';
@@ -33,11 +35,21 @@ export function addConfig(program: Command, { io }: Cli): void {
     .addHelpText('after', '\nExample:\n  $ signalbox config --queue mysql://app:secret@db.example.org/builds');
   addOutputFlags(addSettings(addConfigFlag(command), allSettings)).action(async (flags: CommonFlags) => {
     const config = await configOf(io, flags);
+    await checkUrls(config, io);
     const lines = allSettings.map((setting) => lineOf(setting, config));
     if (flags.json) return writeJson(io.stdout, { file: config.file?.path ?? null, settings: lines });
     io.stdout.write(tableOf(columns, lines.map(inWords), io.stdout, colorsFor(io.stdout, io.env)));
     if (config.file === null) io.stderr.write(`no file of settings: there is no ${defaultConfigName} here\n`);
   });
+}
+
+/** A URL that nothing understands is refused here as by every command that would use it. Nothing is opened. */
+async function checkUrls(config: Config, io: CliIo): Promise<void> {
+  await io.connect(queueUrlOf(config)).catch((error: unknown) => {
+    // What is not installed here may be where the command runs that will need it.
+    if (!(error instanceof QueueError && error.code === 'unsupported')) throw error;
+  });
+  checkStoreUrl(storeUrlOf(config));
 }
 
 function lineOf(setting: Setting, config: Config): SettingLine {

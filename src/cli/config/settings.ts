@@ -133,7 +133,7 @@ export const settings = {
       key: 'prefetch',
       help: 'messages of each topic held at once, those being worked on among them',
       flags: ['--prefetch <n>', '--amqp-prefetch <n>'],
-      environment: ['AMQP_PREFETCH'],
+      environment: ['SIGNALBOX_PREFETCH', 'AMQP_PREFETCH'],
     },
     { min: 1, max: 65_535 },
     256,
