@@ -350,7 +350,7 @@ export interface DriverAdmin {
    * Takes what waits in a group out of the backend, whether it is paused or not: gives up to `max` of it to `keep`, in the order of
    * service, and removes it when `keep` has resolved; when that rejects, all of it stays, and so does the rejection. A crash in between
    * leaves it, too. Answers how many; 0: nothing is left that it can take. What is in hand is left alone.
-   * Left out by a driver whose messages cannot be moved to another backend.
+   * Left out by a driver whose messages cannot be moved to another backend; one that has it has `drainLetters` too.
    */
   drain?(
     topic: string,
@@ -358,12 +358,34 @@ export interface DriverAdmin {
     max: number,
     keep: (waiting: readonly Waiting[]) => Promise<void>,
   ): Promise<number>;
+  /** As `drain`, with the dead letters of a group: oldest first, without what has expired. What is buried meanwhile stays, whatever its id. */
+  drainLetters?(
+    topic: string,
+    group: string,
+    max: number,
+    keep: (letters: readonly DrainedLetter[]) => Promise<void>,
+  ): Promise<number>;
   /** How many delayed messages, of all topics, are where `drain` cannot take them: it can when they have fallen due. Left out: none ever. */
   inTransit?(): Promise<number>;
 }
 
+/** What is drained is stored elsewhere under its identity, so that what is drained again after a crash is stored once. */
+export interface Identified {
+  /**
+   * Names this one message of this group, or this letter: the same each time that it is drained, also by another process, until it
+   * is removed, and never given to another, however alike and wherever it is, also not when it comes back from elsewhere. So it holds
+   * something random, or something that the backend never gives twice; a content is none. Null: the backend has none, and what is
+   * drained again is stored again.
+   */
+  readonly identity: string | null;
+}
+
+export interface DrainedLetter extends Letter, Identified {
+  readonly death: Death;
+}
+
 /** What waits in a group, as `drain` takes it. */
-export interface Waiting {
+export interface Waiting extends Identified {
   readonly message: StoredMessage;
   readonly counts: Counts;
   /** What is left of its delay; 0 when it is due. */

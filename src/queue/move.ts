@@ -1,15 +1,16 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { backoff } from './backoff.js';
 import { callBackoff } from './call-queue.js';
 import { type Clock, sleep, systemClock } from './clock.js';
 import {
   type Depth,
+  type DrainedLetter,
   type Driver,
   freshCounts,
-  type Letter,
-  type LetterList,
+  type Identified,
   type Send,
   type StoredMessage,
+  type Target,
   type TopicTopology,
   type Waiting,
 } from './driver.js';
@@ -68,9 +69,6 @@ export interface MovePlan {
 /** How much is taken from a group at a time. */
 const batchMessages = 500;
 
-/** How many letters one look brings. */
-const pageLetters = 1_000;
-
 /** How often what is waited for is looked at. */
 const lookEveryMs = 1_000;
 
@@ -108,7 +106,7 @@ export function moveMessages(from: Driver, to: Driver, options: MoveOptions = {}
 
 async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<MoveReport> {
   const { clock = systemClock, watchMs = 2_000, inHandMs = 10_000, evenIfInUse = false, wait = false } = options;
-  if (from.admin.drain === undefined) {
+  if (from.admin.drain === undefined || from.admin.drainLetters === undefined) {
     throw new QueueError(
       `cannot move a queue from ${from.name}: its driver cannot give its messages away; move from another backend`,
       {
@@ -127,14 +125,15 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
     to.declare({ topics }, { mode: 'assert', change: false }),
   );
   const move = new Move(from, to, clock, options.onProgress);
+  // Twice where there are queues of delays: what has left one may be on its way.
+  const quietRounds = from.admin.inTransit === undefined ? 1 : 2;
   for (let quiet = 0, stuck = 0; ; ) {
     const moved = await move.round(topics);
     const left = await asked('look at what is left', from, async () => restOf(from, (await lookAt(from)).groups));
-    // Twice: what has left a queue of delays may be on its way.
     quiet = moved + left.waiting + left.inTransit > 0 ? 0 : quiet + 1;
     stuck = moved === 0 && left.waiting > 0 ? stuck + 1 : 0;
     const isLater = moved + left.waiting === 0 && left.inTransit > 0 && !wait;
-    if (quiet >= 2 || isLater || stuck >= stuckRounds) return { groups: move.groups, left };
+    if (quiet >= quietRounds || isLater || stuck >= stuckRounds) return { groups: move.groups, left };
     if (moved === 0) await sleep(clock, lookEveryMs);
   }
 }
@@ -146,8 +145,6 @@ class Move {
   readonly #clock: Clock;
   readonly #onProgress: (report: MoveReport) => void;
   readonly #moved = new Map<string, { -readonly [field in keyof MovedGroup]: MovedGroup[field] }>();
-  /** How often this run has met the same content: two equal messages are two. */
-  readonly #met = new Map<string, number>();
   #sent = 0;
 
   constructor(from: Driver, to: Driver, clock: Clock, onProgress: MoveOptions['onProgress']) {
@@ -184,16 +181,16 @@ class Move {
   }
 
   async #messages(topic: TopicTopology, group: string, of: { messages: number }): Promise<void> {
-    const max = Math.min(batchMessages, this.#to.capabilities.limits.batch);
     const keep = (waiting: readonly Waiting[]): Promise<void> =>
       this.#store(
-        waiting.map(({ message, counts, delayMs }) =>
-          this.#entry(topic, message, { target: { kind: 'group', group }, counts, delayMs }),
-        ),
+        waiting.map((one) => {
+          const { counts, delayMs } = one;
+          return this.#entry(topic, one, { target: { kind: 'group', group }, counts, delayMs });
+        }),
       );
     for (;;) {
       const taken = await asked(`take messages of group "${group}" of "${topic.name}"`, this.#from, async () =>
-        this.#from.admin.drain?.(topic.name, group, max, keep),
+        this.#from.admin.drain?.(topic.name, group, this.#batch, keep),
       );
       if (!taken) return;
       of.messages += taken;
@@ -201,56 +198,44 @@ class Move {
     }
   }
 
-  /** The whole box is stored before any of it is purged: ids name letters, and two may have the same. */
   async #letters(topic: TopicTopology, group: string, of: { deadLetters: number }): Promise<void> {
-    const box = { kind: 'dead', topic: topic.name, group } as const;
-    const operation = `move the dead letters of group "${group}" of "${topic.name}"`;
-    const letters: Letter[] = [];
-    for (let cursor: string | null = null; ; ) {
-      const from: string | null = cursor;
-      const page: LetterList = await asked(operation, this.#from, () =>
-        this.#from.admin.letters(box, { limit: pageLetters, cursor: from }),
+    const keep = (letters: readonly DrainedLetter[]): Promise<void> =>
+      this.#store(
+        letters.map((letter) => {
+          const { death, expiresInMs: expireAfterMs = null } = letter;
+          const target = { kind: 'dead', group, death, expireAfterMs } as const;
+          return this.#entry(topic, letter, { target, counts: freshCounts, delayMs: 0 });
+        }),
       );
-      letters.push(...page.letters);
-      if (page.next === null) break;
-      cursor = page.next;
-    }
-    for (let at = 0; at < letters.length; at += batchMessages) {
-      const some = letters.slice(at, at + batchMessages);
-      await this.#store(some.flatMap((letter) => this.#burial(topic, group, letter)));
-      of.deadLetters += some.length;
+    for (;;) {
+      const taken = await asked(`move the dead letters of group "${group}" of "${topic.name}"`, this.#from, async () =>
+        this.#from.admin.drainLetters?.(topic.name, group, this.#batch, keep),
+      );
+      if (!taken) return;
+      of.deadLetters += taken;
       this.#tell();
     }
-    if (letters.length === 0) return;
-    const isNameless = letters.some(({ message }) => message.id === null);
-    const ids = [...new Set(letters.flatMap(({ message }) => message.id ?? []))];
-    await asked(operation, this.#from, () => this.#from.admin.purge(box, isNameless ? 'all' : ids));
   }
 
-  #burial(topic: TopicTopology, group: string, { message, death, expiresInMs = null }: Letter): readonly Send[] {
-    if (death === null) return [];
-    return [
-      this.#entry(topic, message, {
-        target: { kind: 'dead', group, death, expireAfterMs: expiresInMs },
-        counts: freshCounts,
-        delayMs: 0,
-      }),
-    ];
+  get #batch(): number {
+    return Math.min(batchMessages, this.#to.capabilities.limits.batch);
   }
 
-  #entry(topic: TopicTopology, message: StoredMessage, what: Pick<Send, 'target' | 'counts' | 'delayMs'>): Send {
+  /** Without an identity it cannot be told from one that is just like it: it may be stored twice, and is never taken for the other. */
+  #entry(
+    topic: TopicTopology,
+    { message, identity }: Identified & { readonly message: StoredMessage },
+    what: Pick<Send, 'target' | 'counts' | 'delayMs'>,
+  ): Send {
     const { dedup } = this.#to.capabilities;
-    const content = fingerprint(message, what);
-    const count = (this.#met.get(content) ?? 0) + 1;
-    this.#met.set(content, count);
-    const nonce = `move ${content.slice(0, 40)} ${count}`;
+    const nonce = `move ${identity === null ? randomUUID() : fingerprint(identity, message, what.target).slice(0, 40)}`;
     return {
       ...what,
       message,
       lane: laneOf(message.key ?? idOf(message), topic.lanes),
       nonce,
       unmatched: 'reject',
-      dedup: dedup === null ? null : { key: nonce, windowMs: dedup.windowMs },
+      dedup: dedup === null || identity === null ? null : { key: nonce, windowMs: dedup.windowMs },
     };
   }
 
@@ -289,13 +274,13 @@ class Move {
   }
 }
 
-/** What makes a message of a group the same one: all of it, but for where it stands and how long it waits. */
-function fingerprint(message: StoredMessage, { target, counts }: Pick<Send, 'target' | 'counts'>): string {
+/** One message of one group, or one letter. With its content, in case numbers come again where two backends are moved to one. */
+function fingerprint(identity: string, message: StoredMessage, target: Target): string {
   const { id, topic, key, routingKey, headers, publishedAt, format, body } = message;
   const group = target.kind === 'topic' ? null : [target.kind, target.group];
   const hash = createHash('sha256');
   const sorted = Object.entries(headers).sort(([one], [other]) => (one < other ? -1 : 1));
-  hash.update(JSON.stringify([group, id, topic, key, routingKey, sorted, publishedAt, format, counts]));
+  hash.update(JSON.stringify([identity, group, id, topic, key, routingKey, sorted, publishedAt, format]));
   return hash.update(body).digest('hex');
 }
 

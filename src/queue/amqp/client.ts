@@ -31,6 +31,7 @@ export interface Client {
   readonly sending: Sending;
   readonly admin: DriverAdmin;
   readonly draining: Draining;
+  readonly drainLetters: NonNullable<DriverAdmin['drainLetters']>;
   subscribe(options: SubscribeOptions): Promise<AmqpSubscription>;
   close(): Promise<void>;
 }
@@ -131,5 +132,6 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
     ...adminOf({ names, objects, catalogue, declaring, letters, repair, pauses, fetchedAhead }),
     objects: objectsNow,
   };
-  return { link, declaring, sending, admin, draining, subscribe, close };
+  const drainLetters: Client['drainLetters'] = (...drained) => letters.drain(...drained);
+  return { link, declaring, sending, admin, draining, drainLetters, subscribe, close };
 }

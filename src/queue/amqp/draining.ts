@@ -2,6 +2,8 @@ import { Refusal, type SubscribeOptions, type Waiting } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { shapeIn } from './catalogue-content.js';
 import type { Link } from './connection/index.js';
+import type { Handed } from './feed.js';
+import { identityOf } from './message-coding.js';
 import type { Mover } from './mover.js';
 import type { Names } from './names.js';
 import type { Objects } from './objects.js';
@@ -97,7 +99,14 @@ async function take(
 ): Promise<number> {
   const received = await subscription.receive(max, firstMessageMs, new AbortController().signal);
   if (received.length === 0) return 0;
-  await keep(received.map(({ message, counts }) => ({ message, counts, delayMs: 0 })));
+  await keep(
+    received.map(({ message, counts, receipt }) => ({
+      message,
+      counts,
+      delayMs: 0,
+      identity: identityOf((receipt as Handed).delivery.message),
+    })),
+  );
   const results = await subscription.settle(received.map(({ receipt }) => ({ kind: 'ack', receipt, outbox: [] })));
   if (results.every(({ status }) => status === 'done')) return received.length;
   throw new Refusal(

@@ -43,6 +43,7 @@ export class AmqpDriver implements Driver {
       removeGroup: async (topic, group) => this.#open.admin.removeGroup(topic, group),
       depth: async (topic, group) => this.#open.admin.depth(topic, group),
       drain: async (topic, group, max, keep) => this.#open.draining.drain(topic, group, max, keep),
+      drainLetters: async (topic, group, max, keep) => this.#open.drainLetters(topic, group, max, keep),
       inTransit: async () => this.#open.draining.inTransit(),
       pause: async (topic, group) => this.#open.admin.pause(topic, group),
       resume: async (topic, group) => this.#open.admin.resume(topic, group),

@@ -5,6 +5,8 @@ export const header = {
   /** Version of the message format. What has none is a foreign message. */
   format: `${prefix}format`,
   publishedAt: `${prefix}published-at`,
+  /** Of one publish alone, and of all copies of it: an id may be given twice, this never is. */
+  publication: `${prefix}publication`,
   key: `${prefix}key`,
   routingKey: `${prefix}routing-key`,
   lane: `${prefix}lane`,

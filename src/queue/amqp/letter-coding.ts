@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { GetMessage } from 'amqplib';
-import type { Death, Letter } from '../driver.js';
+import type { Death, DrainedLetter, Letter } from '../driver.js';
 import { brokerDeathsOf } from './broker-death.js';
 import { type AmqpHeaders, header, numberOf, textOf } from './headers.js';
-import { decodeCounts, decodeMessage, type EncodedMessage } from './message-coding.js';
+import { decodeCounts, decodeMessage, type EncodedMessage, identityOf } from './message-coding.js';
 
 /** RabbitMQ refuses a longer expiration and closes the channel. What is to be kept longer is not shown any more after its time. */
 const longestExpirationMs = 2 ** 32 - 1;
@@ -78,6 +78,17 @@ export function decodeLetter(
     buriedAt,
     expiresInMs: expireAfterMs === null ? null : Math.max(0, buriedAt + expireAfterMs - now),
   };
+}
+
+/** Of a group's box. What the broker or another program put there, unread by us, may have no identity. */
+export function decodeDrainedLetter(
+  message: GetMessage,
+  box: { readonly topic: string; readonly group: string },
+  now: number,
+): DrainedLetter {
+  const letter = decodeLetter(message, box, now);
+  const identity = textOf(message.properties.headers ?? {}, header.letter) ?? identityOf(message);
+  return { ...letter, death: letter.death as Death, identity };
 }
 
 /** Of what the broker has put into dead letters by itself (another program rejected it, its time was up), or another program. */

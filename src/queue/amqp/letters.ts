@@ -1,5 +1,6 @@
 import type { GetMessage } from 'amqplib';
 import {
+  type DrainedLetter,
   freshCounts,
   idOf,
   type Letter,
@@ -15,7 +16,7 @@ import type { Catalogue } from './catalogue.js';
 import { groupIn, shapeIn } from './catalogue-content.js';
 import { type ConsumingChannel, classify, type Link, replyCodeOf } from './connection/index.js';
 import type { DurabilityGate } from './durability-gate.js';
-import { comparePlaces, decodeLetter, isExpired, type Place, placeOf } from './letter-coding.js';
+import { comparePlaces, decodeDrainedLetter, decodeLetter, isExpired, type Place, placeOf } from './letter-coding.js';
 import type { Locks } from './lock.js';
 import { copyOf, laneOf } from './message-coding.js';
 import type { Names, TopicShape } from './names.js';
@@ -86,6 +87,26 @@ export class Letters {
     });
   }
 
+  /** See `DriverAdmin.drainLetters`. No more is taken out of the box than is given, so that a long one is never held as a whole. */
+  async drain(
+    topic: string,
+    group: string,
+    max: number,
+    keep: (letters: readonly DrainedLetter[]) => Promise<void>,
+  ): Promise<number> {
+    const box = { kind: 'dead', topic, group } as const;
+    await this.#find(box);
+    const queue = this.#queueOf(box);
+    return this.#withFirst(queue, max, async (channel, messages) => {
+      if (messages.length === 0) return 0;
+      const now = this.#options.time.now();
+      await keep(messages.map((message) => decodeDrainedLetter(message, { topic, group }, now)));
+      for (const message of messages) channel.raw.ack(message);
+      await certain(channel, queue, 1);
+      return messages.length;
+    });
+  }
+
   /** False where its destination does not exist: it stays. */
   async #sendBack(channel: ConsumingChannel, message: GetMessage, { topic, group }: Letter): Promise<boolean> {
     const { link, names, catalogue, repair, gate } = this.#options;
@@ -127,6 +148,15 @@ export class Letters {
     queue: string,
     work: (channel: ConsumingChannel, messages: readonly GetMessage[]) => Promise<T>,
   ): Promise<T> {
+    return this.#withFirst(queue, Number.POSITIVE_INFINITY, work);
+  }
+
+  /** Of those that are first in the queue. */
+  #withFirst<T>(
+    queue: string,
+    max: number,
+    work: (channel: ConsumingChannel, messages: readonly GetMessage[]) => Promise<T>,
+  ): Promise<T> {
     return this.#options.locks.with(queue, async () => {
       const channel = await this.#options.link.openConsuming({
         what: `the look into "${queue}"`,
@@ -137,7 +167,7 @@ export class Letters {
       });
       try {
         const now = this.#options.time.now();
-        const all = (await getAll(channel, queue)).filter((message) => !isExpired(message, now));
+        const all = await getUnexpired(channel, queue, max, now);
         const sorted = all.map((message) => ({ message, place: placeOf(message) }));
         sorted.sort((one, other) => comparePlaces(one.place, other.place));
         return await work(
@@ -155,14 +185,20 @@ export class Letters {
 }
 
 /** A box that nobody has declared yet is empty. */
-async function getAll(channel: ConsumingChannel, queue: string): Promise<readonly GetMessage[]> {
+async function getUnexpired(
+  channel: ConsumingChannel,
+  queue: string,
+  max: number,
+  now: number,
+): Promise<readonly GetMessage[]> {
   const messages: GetMessage[] = [];
   try {
-    for (;;) {
+    while (messages.length < max) {
       const message = await channel.raw.get(queue, { noAck: false });
-      if (message === false) return messages;
-      messages.push(message);
+      if (message === false) break;
+      if (!isExpired(message, now)) messages.push(message);
     }
+    return messages;
   } catch (error) {
     if (replyCodeOf(error) !== 404) throw error;
     return [];
@@ -174,8 +210,8 @@ async function getAll(channel: ConsumingChannel, queue: string): Promise<readonl
  * closed (50 letters were redriven as 52). A get goes through the queue's log after what was sent before it; the second
  * one, after what the first let go.
  */
-async function certain(channel: ConsumingChannel, queue: string): Promise<void> {
-  for (let n = 0; n < 2; n++) await getAll(channel, queue);
+async function certain(channel: ConsumingChannel, queue: string, max = Number.POSITIVE_INFINITY): Promise<void> {
+  for (let n = 0; n < 2; n++) await getUnexpired(channel, queue, max, 0);
 }
 
 /** A foreign one has the id that is derived from it. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
 import { firstDeathOf } from './broker-death.js';
@@ -15,6 +16,7 @@ export function encodeMessage(message: StoredMessage, lane: number, counts: Coun
   const { id, key, routingKey, body, publishedAt, format } = message;
   const headers: Record<string, unknown> = {};
   encodeHeaders(message.headers, headers);
+  headers[header.publication] = nextPublication();
   if (format !== null) headers[header.format] = format;
   if (publishedAt !== null) headers[header.publishedAt] = publishedAt;
   if (key !== null) headers[header.key] = key;
@@ -26,6 +28,19 @@ export function encodeMessage(message: StoredMessage, lane: number, counts: Coun
     body: Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength),
     properties: id === null ? { persistent: true, headers } : { persistent: true, headers, messageId: id },
   };
+}
+
+/** Random for this process, and a number: drawing randomness for each message would cost more than writing it does. */
+const publisher = randomBytes(9).toString('base64url');
+let publications = 0;
+
+function nextPublication(): string {
+  return `${publisher}.${(publications++).toString(36)}`;
+}
+
+/** See `Identified`; null of what a foreign publisher wrote, or an older version. */
+export function identityOf({ properties }: AmqpMessage): string | null {
+  return textOf(properties.headers ?? {}, header.publication);
 }
 
 /** Said to those who do not know us: what we send is JSON. Users' bodies are nothing else. */

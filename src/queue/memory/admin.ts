@@ -14,6 +14,7 @@ export function adminOf(client: Client): DriverAdmin {
     letters: (box, page) => client.run(() => store.letters(box, page)),
     redrive: (box, ids) => client.run(() => store.redrive(box, ids)),
     drain: (topic, group, max, keep) => client.run(() => store.drain(topic, group, max, keep)),
+    drainLetters: (topic, group, max, keep) => client.run(() => store.drainLetters(topic, group, max, keep)),
     purge: (box, ids) => client.run(() => store.purge(box, ids)),
   };
 }

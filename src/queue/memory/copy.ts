@@ -12,6 +12,8 @@ export interface Copy {
   place: number;
   /** Not to be handed out before this time. */
   dueAt: number;
+  /** See `Identified`; made when it is drained. */
+  identity?: string;
 }
 
 export const byPlace = (one: Copy, other: Copy): boolean => one.place < other.place;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type Clock,
   type Counts,
@@ -155,11 +156,11 @@ export class Group {
   ): readonly { readonly waiting: Drained; readonly putBack: () => void; readonly remove: () => void }[] {
     this.#catchUp(now);
     const out: { waiting: Drained; putBack: () => void; remove: () => void }[] = [];
-    const told = ({ message, counts }: Copy, delayMs: number): Drained => ({
-      message: handedOut(message),
-      counts: cloneCounts(counts),
-      delayMs,
-    });
+    const told = (copy: Copy, delayMs: number): Drained => {
+      copy.identity ??= randomUUID();
+      const { message, counts, identity } = copy;
+      return { message: handedOut(message), counts: cloneCounts(counts), delayMs, identity };
+    };
     // Nobody shares its lanes: it takes of all of them.
     const reader = new Reader(0, () => {});
     this.#backlog.share([reader]);

@@ -1,4 +1,13 @@
-import { type Death, type Letter, type LetterList, type LetterPage, Refusal, type StoredMessage } from '../driver.js';
+import { randomUUID } from 'node:crypto';
+import {
+  type Death,
+  type DrainedLetter,
+  type Letter,
+  type LetterList,
+  type LetterPage,
+  Refusal,
+  type StoredMessage,
+} from '../driver.js';
 import { cloneDeath, cloneMessage } from './clone.js';
 import { Heap } from './heap.js';
 
@@ -18,6 +27,8 @@ interface Entry {
   readonly letter: Buried;
   /** Rises; a page's cursor is the number of its last letter, so that what goes meanwhile shifts nothing. */
   readonly number: number;
+  /** See `Identified`; made when it is drained. */
+  identity?: string;
   gone: boolean;
 }
 
@@ -72,6 +83,27 @@ export class Letters {
     for (const entry of taken) this.#drop(entry);
     this.#sweep();
     return taken.map(({ letter }) => letter);
+  }
+
+  /** See `DriverAdmin.drainLetters`. Of dead letters alone. */
+  async drain(max: number, now: number, keep: (letters: readonly DrainedLetter[]) => Promise<void>): Promise<number> {
+    this.#expire(now);
+    const drained: Entry[] = [];
+    for (const entry of this.#entries) {
+      if (drained.length === max) break;
+      if (!entry.gone) drained.push(entry);
+    }
+    if (drained.length === 0) return 0;
+    await keep(
+      drained.map((entry) => {
+        entry.identity ??= randomUUID();
+        const { letter, identity } = entry;
+        return { ...toldLetter(letter, now), death: cloneDeath(letter.death as Death), identity };
+      }),
+    );
+    for (const entry of drained) this.#drop(entry);
+    this.#sweep();
+    return drained.length;
   }
 
   #expire(now: number): void {

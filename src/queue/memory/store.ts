@@ -3,6 +3,7 @@ import type {
   DeclareOptions,
   DeclareReport,
   Depth,
+  DrainedLetter,
   GroupTopology,
   LetterBox,
   LetterList,
@@ -120,6 +121,16 @@ export class Store implements MemoryStore {
     }
     for (const { remove } of taken) remove();
     return taken.length;
+  }
+
+  /** See `DriverAdmin.drainLetters`. */
+  async drainLetters(
+    topic: string,
+    group: string,
+    max: number,
+    keep: (letters: readonly DrainedLetter[]) => Promise<void>,
+  ): Promise<number> {
+    return this.group(topic, group).dead.drain(max, this.clock.now(), keep);
   }
 
   depth(topic: string, group: string): Depth {

@@ -1,5 +1,6 @@
 import type {
   Depth,
+  DrainedLetter,
   DriverAdmin,
   GroupTopology,
   LetterBox,
@@ -12,7 +13,7 @@ import { requireGroup, topologiesOf } from './catalogue.js';
 import type { Context } from './context.js';
 import { addGroup, emptyBox, removeGroup } from './declaring.js';
 import { depthOf } from './depth.js';
-import { drain } from './drain.js';
+import { drain, drainLetters } from './drain.js';
 import { boxOf, listLetters, purgeBatch, redriveBatch, wantedOf } from './letters.js';
 import type { Pauses } from './pauses.js';
 
@@ -74,6 +75,16 @@ export class MysqlAdmin implements DriverAdmin {
   ): Promise<number> {
     const context = this.#context();
     return drain(context, requireGroup(await context.catalogue.refresh(), topic, name), max, keep);
+  }
+
+  async drainLetters(
+    topic: string,
+    name: string,
+    max: number,
+    keep: (letters: readonly DrainedLetter[]) => Promise<void>,
+  ): Promise<number> {
+    const context = this.#context();
+    return drainLetters(context, requireGroup(await context.catalogue.refresh(), topic, name), max, keep);
   }
 
   async letters(box: LetterBox, page: LetterPage): Promise<LetterList> {

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 /** Claims that one holder makes before their numbers begin again: over an hour of 1 000 a second, and a lease is seconds. */
 const claimsPerHolder = 2 ** 20;
 
@@ -9,4 +11,10 @@ export function tokensOf(holder: number): {
 } {
   const first = holder * claimsPerHolder;
   return { first, last: first + claimsPerHolder - 1, nth: (claim) => first + (claim % claimsPerHolder) };
+}
+
+/** What a row that waits is marked with when it is drained: random, and above what the claims of 2^32 holders have. */
+export function drainToken(): number {
+  const twoTo52 = 2 ** 52;
+  return twoTo52 + Number(randomBytes(8).readBigUInt64BE() >> 12n);
 }

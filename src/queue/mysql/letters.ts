@@ -1,4 +1,12 @@
-import { type Letter, type LetterBox, type LetterList, type LetterPage, Refusal } from '../driver.js';
+import {
+  type Death,
+  type DrainedLetter,
+  type Letter,
+  type LetterBox,
+  type LetterList,
+  type LetterPage,
+  Refusal,
+} from '../driver.js';
 import { type KnownGroup, requireGroup, type Topics } from './catalogue.js';
 import type { Link, Row } from './link.js';
 import { messageColumns, messageOf } from './message-row.js';
@@ -33,14 +41,7 @@ export async function listLetters(
   { limit, cursor }: LetterPage,
 ): Promise<LetterList> {
   const [buriedAt, id] = cursor === null ? [0, 0] : placeOf(cursor);
-  const rows = await link.rows(
-    `select id, topic, group_name, buried_at, expires_at - ${now} as expires_in_ms, death, ${columns}
-     from ${tables.letters} force index (oldest_first)
-     where ${inBox} and (buried_at > ? or (buried_at = ? and id > ?))
-     order by buried_at, id
-     limit ?`,
-    [box, buriedAt, buriedAt, id, limit + 1],
-  );
+  const rows = await lettersAfter(link, tables, box, [buriedAt, id], limit + 1);
   const page = rows.slice(0, limit);
   const last = page[page.length - 1];
   return {
@@ -48,6 +49,47 @@ export async function listLetters(
     next: rows.length > limit && last !== undefined ? `${Number(last.buried_at)}.${Number(last.id)}` : null,
     total: await countLetters(link, tables, box),
   };
+}
+
+/** The oldest dead letters of a group, with their numbers. */
+export async function firstLetters(
+  link: Link,
+  tables: Tables,
+  box: number,
+  max: number,
+): Promise<readonly { readonly id: number; readonly letter: Omit<DrainedLetter, 'identity'> }[]> {
+  const rows = await lettersAfter(link, tables, box, [0, 0], max);
+  return rows.map((row) => {
+    const letter = letterOf(row);
+    return { id: idOf(row), letter: { ...letter, death: letter.death as Death } };
+  });
+}
+
+/** Those of the box that are still there. */
+export async function deleteLetters(
+  link: Link,
+  { letters }: Tables,
+  box: number,
+  ids: readonly number[],
+): Promise<void> {
+  await link.write(`delete l from ${letters} l force index (primary) where id in (?) and box = ?`, [ids, box]);
+}
+
+function lettersAfter(
+  link: Link,
+  { letters }: Tables,
+  box: number,
+  [buriedAt, id]: readonly [number, number],
+  max: number,
+): Promise<readonly Row[]> {
+  return link.rows(
+    `select id, topic, group_name, buried_at, expires_at - ${now} as expires_in_ms, death, ${columns}
+     from ${letters} force index (oldest_first)
+     where ${inBox} and (buried_at > ? or (buried_at = ? and id > ?))
+     order by buried_at, id
+     limit ?`,
+    [box, buriedAt, buriedAt, id, max],
+  );
 }
 
 export interface Wanted {

@@ -4,7 +4,7 @@ import type { Catalogue, KnownTopic } from './catalogue.js';
 import type { Client } from './client.js';
 import { addGroup, removeGroup } from './declaring.js';
 import { depthOf } from './depth.js';
-import { drain } from './draining.js';
+import { drain, drainLetters } from './draining.js';
 import {
   anyOverdue,
   boxNumber,
@@ -38,6 +38,7 @@ export function adminOf(client: Client): DriverAdmin {
     pause: (topic, group) => client.run(() => pause(client, topic, group)),
     resume: (topic, group) => client.run(() => client.file.write((there) => resumeGroup(there, topic, group))),
     drain: (topic, group, max, keep) => client.run(() => drain(client, topic, group, max, keep)),
+    drainLetters: (topic, group, max, keep) => client.run(() => drainLetters(client, topic, group, max, keep)),
     depth: (topic, group) => client.run(() => client.file.read((there) => depthOf(there.group(topic, group), now()))),
     letters: (box, page) =>
       client.run(async () => {

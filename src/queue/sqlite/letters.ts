@@ -91,6 +91,14 @@ export function* listLetters(box: number, { limit, cursor }: LetterPage, now: nu
   };
 }
 
+/** The oldest. */
+export function* firstLetters(box: number, max: number, now: number): Steps<readonly SqliteRow[]> {
+  return yield* ask(
+    `select * from {letters} where box = ? and ${unexpired} order by letter_id limit ?`,
+    ...[box, now, max],
+  );
+}
+
 export function* countLetters(box: number, now: number): Steps<number> {
   const [count] = yield* ask(`select count(*) as n from {letters} where box = ? and ${unexpired}`, box, now);
   return Number(count?.n);
@@ -147,7 +155,7 @@ export function* redriveLetters(numbers: readonly number[], catalogue: Catalogue
   return redriven;
 }
 
-function letterOf(row: SqliteRow, now: number): Letter {
+export function letterOf(row: SqliteRow, now: number): Letter {
   const topic = String(row.topic);
   return {
     message: messageOf(row, topic),
