@@ -64,6 +64,8 @@ export class Reader implements Holder {
   /** What nobody started was given back: asking for more before somebody takes would only take it from the others again. */
   #overfed = false;
   #isLosing = false;
+  /** How many it held after the last `receive`: while it still does, nothing has been freed since. */
+  #filledTo = 0;
   /** Whether the last that was received brought suspects. */
   #suspectsCome = false;
   #onEmpty: (() => void)[] = [];
@@ -363,6 +365,7 @@ export class Reader implements Holder {
         const received = await subscription.receive(room, receiveWaitMs, this.#pausing.signal);
         failures = 0;
         if (received.length > 0) this.#admit(received);
+        this.#filledTo = this.size;
       } catch (error) {
         if (this.stopping) break;
         failures++;
@@ -373,7 +376,8 @@ export class Reader implements Holder {
 
   /**
    * How many to ask for. While there is something to start there is no hurry, and asking in quarters of the
-   * prefetch keeps round trips few; with nothing to start, every free place counts.
+   * prefetch keeps round trips few; with nothing to start, every free place counts. So it does while nobody has settled
+   * anything: a backend that pushes hands out a prefetch in several pieces, and what is left of it nobody else gets.
    */
   #room(): number {
     if (this.#held.holdsSuspect || this.#overfed) return 0;
@@ -381,7 +385,8 @@ export class Reader implements Holder {
     const isOneByOne = this.#suspectsCome && !this.context.driver.capabilities.countsGiveBack;
     const prefetch = isOneByOne ? 1 : this.#options.prefetch;
     const free = prefetch - this.size;
-    return free >= prefetch / 4 || this.#held.unstarted === 0 ? Math.max(0, free) : 0;
+    const isAskedNow = free >= prefetch / 4 || this.#held.unstarted === 0 || this.size >= this.#filledTo;
+    return isAskedNow ? Math.max(0, free) : 0;
   }
 
   #roomMade(): Promise<void> {
