@@ -15,6 +15,8 @@ export type StopSignal = 'SIGINT' | 'SIGTERM';
 export interface CliIo {
   /** Results, and nothing else. */
   readonly stdout: Output;
+  /** Aborted once nobody reads stdout any more (`| head`): what only goes on in order to be read ends. */
+  readonly readerGone: AbortSignal;
   /** Everything that is no result: progress, logs, errors. */
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

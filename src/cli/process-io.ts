@@ -6,14 +6,12 @@ const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 
 /** This process's own streams, environment, signals and clock. */
 export function processIo(): CliIo {
-  // A reader that went away (`| head`) is no error of ours: without a listener it would end the process with a stack.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  const readerGone = new AbortController();
+  toleratingNoReader(process.stdout, () => readerGone.abort());
+  toleratingNoReader(process.stderr, () => {});
   return {
     stdout: process.stdout,
+    readerGone: readerGone.signal,
     stderr: process.stderr,
     env: process.env,
     folder: process.cwd(),
@@ -27,4 +25,12 @@ export function processIo(): CliIo {
     },
     forceExit: (code) => process.exit(code),
   };
+}
+
+/** A reader that went away (`| head`) is no error of ours: without a listener it would end the process with a stack. */
+function toleratingNoReader(stream: NodeJS.WriteStream, onGone: () => void): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    onGone();
+  });
 }

@@ -292,4 +292,16 @@ describe('tail', { timeout: deadlineMs }, () => {
       stderr: expect.stringMatching(/it has no group "x"/),
     });
   });
+
+  test('ends, and removes its group, when its reader has gone', async () => {
+    await text(...enqueue);
+    const tail = signalbox('tail', 'jobs');
+    await tail.told('from now on');
+
+    tail.child.stdout.destroy();
+    await text(...enqueue);
+
+    expect(await tail.ended).toMatchObject({ code: 0, signal: null, stderr: expect.not.stringContaining('EPIPE') });
+    expect((await groups()).filter((name) => name.startsWith('tail-'))).toEqual([]);
+  });
 });

@@ -38,6 +38,7 @@ export class World {
           this.stderr += text;
         },
       },
+      readerGone: new AbortController().signal,
       env,
       folder,
       clock,

@@ -50,7 +50,7 @@ async function tail({ io }: Cli, topic: string, flags: TailFlags): Promise<void>
       patterns: flags.pattern ?? null,
       group: flags.group ?? null,
       limit: flags.limit ?? Number.POSITIVE_INFINITY,
-      signal: stop.signal,
+      signal: AbortSignal.any([stop.signal, io.readerGone]),
       clock: io.clock,
       logger: loggerOf(io, flags, config),
       onReady: () => void io.stderr.write(`showing what is published to "${printable(topic)}" from now on\n`),
