@@ -74,10 +74,10 @@ function buildColumns(colors: Colors, builds: readonly Build[], wholeIds: boolea
   const all: readonly Column<Build>[] = [
     { head: 'id', text: ({ requestId }) => requestId.slice(0, idLength) },
     { head: 'repository', text: ({ request }) => printable(shortUrl(request.repo_url)), narrow: 'start' },
-    { head: 'commit', text: ({ request }) => request.commit_sha.slice(0, 8) },
+    { head: 'commit', text: ({ request }) => request.commit_sha.slice(0, 8), expendable: 3 },
     { head: 'status', text: ({ status }) => status, paint: (text, { status }) => painter(colors, status)(text) },
-    { head: 'polls', text: ({ polls }) => String(polls), align: 'right' },
-    { head: 'seconds', text: (build) => secondsOf(build)?.toFixed(1) ?? '-', align: 'right' },
+    { head: 'polls', text: ({ polls }) => String(polls), align: 'right', expendable: 1 },
+    { head: 'seconds', text: (build) => secondsOf(build)?.toFixed(1) ?? '-', align: 'right', expendable: 2 },
     { head: 'reason', text: (build) => printable(reasonOf(build) ?? ''), narrow: 'wrap' },
   ];
   return builds.some((build) => reasonOf(build) !== null) ? all : all.slice(0, -1);
@@ -93,7 +93,7 @@ function tellingLength(ids: readonly string[]): number {
 
 const letterColumns: readonly Column<DeadLetterFacts>[] = [
   { head: 'message', text: ({ id }) => printable(id) },
-  { head: 'topic', text: ({ topic }) => printable(topic) },
+  { head: 'topic', text: ({ topic }) => printable(topic), expendable: 1 },
   { head: 'cause', text: ({ cause }) => cause },
   { head: 'reason', text: ({ reason }) => printable(reason), narrow: 'wrap' },
 ];

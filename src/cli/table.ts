@@ -1,6 +1,8 @@
 import Table from 'cli-table3';
 import type { Colors } from './colors.js';
+import { type FittingColumn, fitColumns, gap } from './fit-columns.js';
 import type { Output } from './io.js';
+import { recordsOf, withBreaks } from './records.js';
 
 export interface Column<Row> {
   readonly head: string;
@@ -11,15 +13,15 @@ export interface Column<Row> {
    * its place, or go on in the next line. Default: this column keeps its width.
    */
   readonly narrow?: 'start' | 'end' | 'wrap';
+  /** Left out where there is no room for all, the lowest number first. Default: never. */
+  readonly expendable?: number;
   readonly paint?: (text: string, row: Row) => string;
 }
 
-const gap = 2;
-const narrowest = 12;
-
 /**
- * Rows under their heads, as lines that end in a line feed. On a terminal no wider than it is, by making
- * columns narrower; elsewhere nothing is cut, because somebody may search in it.
+ * Rows under their heads, as lines that end in a line feed. On a terminal no wider than it is: columns get narrower, then the expendable
+ * ones are left out, and where even that is too wide each row is a record of a field a line. Elsewhere nothing is cut, because somebody may
+ * search in it.
  */
 export function tableOf<Row>(
   columns: readonly Column<Row>[],
@@ -28,29 +30,54 @@ export function tableOf<Row>(
   colors: Colors,
 ): string {
   const texts = rows.map((row) => columns.map(({ text }) => text(row)));
-  const widths = narrowToFit(
-    columns.map(({ head }, at) =>
-      texts.reduce((widest, cells) => Math.max(widest, [...(cells[at] ?? '')].length), head.length),
-    ),
-    columns.map(({ narrow }) => narrow !== undefined),
-    output.isTTY === true ? (output.columns ?? null) : null,
+  // Some terminals say 0 where they do not know.
+  const available = output.isTTY === true ? output.columns || null : null;
+  const fitting = fitColumns(
+    columns.map(({ head, narrow, expendable }, at) => ({
+      natural: texts.reduce((widest, cells) => Math.max(widest, [...(cells[at] ?? '')].length), head.length),
+      canNarrow: narrow !== undefined,
+      expendable: expendable ?? null,
+    })),
+    available,
   );
+  if (fitting !== null) return linesOf(fitting, columns, rows, texts, colors);
+  const records = rows.map((row, index) =>
+    columns.map(({ head, paint }, at) => ({
+      head,
+      text: texts[index]?.[at] ?? '',
+      paint: (text: string) => paint?.(text, row) ?? text,
+    })),
+  );
+  return recordsOf(records, available ?? 0, colors);
+}
+
+function linesOf<Row>(
+  fitting: readonly FittingColumn[],
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  texts: readonly (readonly string[])[],
+  colors: Colors,
+): string {
+  const shown = fitting.flatMap((place) => {
+    const column = columns[place.at];
+    return column === undefined ? [] : [{ ...column, ...place }];
+  });
   const table = new Table({
-    head: columns.map(({ head }) => colors.bold(head)),
+    head: shown.map(({ head }) => colors.bold(head)),
     // Null where the text decides: cli-table3 knows the width of every character, we only count them.
-    colWidths: widths.map(({ width, narrowed }) => (narrowed ? width : null)),
-    colAligns: columns.map(({ align }) => align ?? 'left'),
+    colWidths: shown.map(({ width, narrowed }) => (narrowed ? width : null)),
+    colAligns: shown.map(({ align }) => align ?? 'left'),
     wordWrap: true,
     chars: noLines,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const [index, row] of rows.entries()) {
     table.push(
-      columns.map(({ narrow, paint }, at) => {
+      shown.map(({ at, narrow, paint, width }) => {
         const text = texts[index]?.[at] ?? '';
-        const width = widths[at]?.width ?? text.length;
-        const fitting = narrow === 'start' || narrow === 'end' ? shortened(text, width, narrow) : text;
-        return paint === undefined ? fitting : paint(fitting, row);
+        // cli-table3 wraps between words alone, and cuts what is longer.
+        const cell = narrow === 'wrap' ? withBreaks(text, width) : shortened(text, width, narrow ?? 'end');
+        return paint === undefined ? cell : paint(cell, row);
       }),
     );
   }
@@ -59,23 +86,6 @@ export function tableOf<Row>(
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n')}\n`;
-}
-
-/** Takes what is too much from the widest column that can give it, again and again. Pure. */
-function narrowToFit(
-  natural: readonly number[],
-  canNarrow: readonly boolean[],
-  available: number | null,
-): readonly { readonly width: number; readonly narrowed: boolean }[] {
-  const widths = [...natural];
-  const total = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1);
-  while (available !== null && total() > available) {
-    const widest = Math.max(0, ...widths.filter((width, at) => canNarrow[at] && width > narrowest));
-    const at = widths.findIndex((width, index) => canNarrow[index] && width === widest);
-    if (at < 0) break;
-    widths[at] = widest - 1;
-  }
-  return widths.map((width, at) => ({ width, narrowed: width < (natural[at] ?? 0) }));
 }
 
 function shortened(text: string, width: number, lose: 'start' | 'end'): string {

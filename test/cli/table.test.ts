@@ -52,8 +52,42 @@ test('a terminal of the width of the table changes nothing', () => {
   expect(lines(91)).toEqual(lines());
 });
 
-test('a terminal too narrow for any of it gets it all the same', () => {
-  expect(lines(5).join('\n')).toMatch(/…/);
+test('a terminal too narrow for a table gets each row a field a line, whole', () => {
+  expect(lines(20)).toEqual([
+    'place',
+    'github.example.com/l',
+    'anternworks/keel',
+    'count  7',
+    'why',
+    'two of many tests',
+    'failed on the second',
+    'machine',
+    '',
+    'place  short',
+    'count  12345',
+  ]);
+});
+
+test('columns that are expendable are left out first, the least important one before', () => {
+  const own = columns.map((column) =>
+    column.head === 'place' ? column : { ...column, expendable: column.head === 'why' ? 2 : 1 },
+  );
+
+  expect(lines(33, own)[0]).toMatch(/^place +count +why$/);
+  expect(lines(32, own)[0]).toMatch(/^place +why$/);
+  expect(lines(25, own)[0]).toBe('place');
+  expect(lines(11, own).slice(0, 2)).toEqual(['place', 'github.exam']);
+});
+
+test('a word that is longer than its column goes on in the next line', () => {
+  const narrow = lines(40, [{ head: 'url', text: ({ place }) => place.repeat(3), narrow: 'wrap' }]);
+
+  expect(narrow.every((line) => line.length <= 40 && !line.includes('…'))).toBe(true);
+  expect(narrow.slice(1).join('')).toContain(rows[0]?.place.repeat(3));
+});
+
+test('a terminal that does not know how wide it is gets all of it', () => {
+  expect(lines(0)).toEqual(lines());
 });
 
 test('what may lose its end loses that', () => {

@@ -80,5 +80,5 @@ const columns: readonly Column<SettingLine>[] = [
   { head: 'setting', text: ({ setting }) => setting },
   { head: 'value', text: ({ value }) => printable(String(value)), narrow: 'wrap' },
   { head: 'from', text: ({ source, from }) => printable(source ?? from), narrow: 'wrap' },
-  { head: 'hides', text: ({ hides }) => printable(hides.join(', ')), narrow: 'wrap' },
+  { head: 'hides', text: ({ hides }) => printable(hides.join(', ')), narrow: 'wrap', expendable: 1 },
 ];

@@ -74,14 +74,18 @@ function jsonLine(message: StoredMessage): string {
   return `${JSON.stringify(document)}\n`;
 }
 
+/** On less than this many columns a date and a time would leave no room for a message. */
+const narrowTerminal = 60;
+
 /** A line each, cut to the width of a terminal. */
 function textLine(output: Output, colors: Colors): (message: StoredMessage) => string {
   return (message) => {
-    const time = message.publishedAt === null ? '-' : isoTime(message.publishedAt);
+    const width = output.isTTY === true ? output.columns || 80 : Number.POSITIVE_INFINITY;
+    const published = message.publishedAt === null ? '-' : isoTime(message.publishedAt);
+    const time = width < narrowTerminal ? published.slice(11, 19) : published;
     const names = printable([idOf(message), message.routingKey ?? '-', message.key ?? '-'].join('  '));
     const body = printable(Buffer.from(message.body).toString('utf8'));
-    const room = output.isTTY === true ? (output.columns ?? 80) - time.length - 2 : Number.POSITIVE_INFINITY;
-    const text = cut(`${names}  ${body}`, Math.max(room, 20));
+    const text = cut(`${names}  ${body}`, Math.max(width - time.length - 2, 1));
     return `${colors.dim(time)}  ${text}\n`;
   };
 }

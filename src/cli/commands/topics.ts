@@ -63,13 +63,14 @@ const columns: readonly Column<GroupLine>[] = [
   { head: 'topic', text: ({ topic }) => printable(topic), narrow: 'end' },
   { head: 'group', text: ({ group }) => printable(group), narrow: 'end' },
   { head: 'ready', text: ({ ready }) => count(ready), align: 'right' },
-  { head: 'delayed', text: ({ delayed }) => count(delayed), align: 'right' },
-  { head: 'in hand', text: ({ inHand }) => count(inHand), align: 'right' },
+  { head: 'delayed', text: ({ delayed }) => count(delayed), align: 'right', expendable: 3 },
+  { head: 'in hand', text: ({ inHand }) => count(inHand), align: 'right', expendable: 2 },
   { head: 'dead', text: ({ dead }) => count(dead), align: 'right' },
   {
     head: 'oldest',
     text: ({ oldestAgeMs }) => (oldestAgeMs === null ? '?' : oldestAgeMs === 0 ? '-' : ageText(oldestAgeMs)),
     align: 'right',
+    expendable: 1,
   },
   { head: 'state', text: ({ paused }) => (paused ? 'paused' : 'flows') },
 ];

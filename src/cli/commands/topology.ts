@@ -103,8 +103,13 @@ const objectColumns: readonly Column<BackendObject>[] = [
   { head: 'object', text: ({ kind, name }) => printable(`${kind} ${name}`), narrow: 'wrap' },
   { head: 'type', text: ({ type, exists }) => (exists ? printable(type) : 'MISSING') },
   { head: 'for', text: ({ purpose }) => printable(purpose), narrow: 'wrap' },
-  { head: 'arguments', text: ({ arguments: args }) => printable(argumentsText(args)), narrow: 'wrap' },
-  { head: 'bound to', text: ({ bindings }) => printable(bindings.map(bindingText).join(', ')), narrow: 'wrap' },
+  { head: 'arguments', text: ({ arguments: args }) => printable(argumentsText(args)), narrow: 'wrap', expendable: 1 },
+  {
+    head: 'bound to',
+    text: ({ bindings }) => printable(bindings.map(bindingText).join(', ')),
+    narrow: 'wrap',
+    expendable: 2,
+  },
   { head: 'ready', text: ({ ready }) => (ready === null ? '-' : String(ready)), align: 'right' },
   { head: 'consumers', text: ({ consumers }) => (consumers === null ? '-' : String(consumers)), align: 'right' },
 ];

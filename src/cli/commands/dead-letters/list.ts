@@ -36,8 +36,8 @@ export function addList(parent: Command, { io }: Cli): void {
 
 const columns: readonly Column<DeadLetter>[] = [
   { head: 'id', text: ({ id }) => printable(id) },
-  { head: 'buried', text: ({ buriedAt }) => isoTime(buriedAt) },
+  { head: 'buried', text: ({ buriedAt }) => isoTime(buriedAt), expendable: 2 },
   { head: 'cause', text: ({ death }) => death?.cause ?? '-' },
-  { head: 'attempt', text: ({ death }) => String(death?.attempt ?? '-'), align: 'right' },
+  { head: 'attempt', text: ({ death }) => String(death?.attempt ?? '-'), align: 'right', expendable: 1 },
   { head: 'reason', text: ({ death }) => printable(death?.reason ?? '-'), narrow: 'wrap' },
 ];
