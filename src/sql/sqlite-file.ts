@@ -182,8 +182,8 @@ export class SqliteFile {
 /** A fresh file takes an exclusive lock for this, and several processes may open it at once. */
 async function prepare(connection: SqliteConnection, { synchronous, patienceMs }: SqliteFileOptions): Promise<void> {
   await pastLocks(patienceMs, () => {
-    // Has to come before the first table, and before the log; on a file that has tables it changes nothing.
-    connection.exec('pragma auto_vacuum = incremental');
+    // Has to come before the first table, and before the log; on a file that has tables it changes nothing, but would take the lock.
+    if (connection.get('pragma page_count')?.page_count === 0) connection.exec('pragma auto_vacuum = incremental');
     connection.exec('pragma journal_mode = wal');
     connection.exec(`pragma synchronous = ${synchronous}; pragma journal_size_limit = ${keptLogBytes}`);
   });

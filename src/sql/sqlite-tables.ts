@@ -2,6 +2,10 @@ import type { SqliteRow, SqliteValue } from './sqlite-connection.js';
 import type { SqliteFile } from './sqlite-file.js';
 import { pastLocks } from './sqlite-lock.js';
 import { type Ask, ask, type Steps, takeSteps } from './sqlite-steps.js';
+import type { WriteOptions } from './sqlite-writer.js';
+
+/** See `WriteOptions`. Default: durable, and patient for as long as the tables' user is. */
+export type TableWriteOptions = Partial<Omit<WriteOptions, 'ask'>>;
 
 /** The tables of one prefix in a file. In statements, a name in braces is one of them: `select * from {messages}`. */
 export class SqliteTables {
@@ -16,9 +20,9 @@ export class SqliteTables {
     this.#ask = (sql, parameters) => file.connection.all(named(sql), parameters);
   }
 
-  /** Resolves when what the steps did is committed; rejects when none of it is there. `durable`: see `WriteOptions`; default true. */
-  write<T>(steps: () => Steps<T>, { durable = true }: { readonly durable?: boolean } = {}): Promise<T> {
-    return this.file.write({ ask: this.#ask, patienceMs: this.#patienceMs, durable }, steps);
+  /** Resolves when what the steps did is committed; rejects when none of it is there. */
+  write<T>(steps: () => Steps<T>, options: TableWriteOptions = {}): Promise<T> {
+    return this.file.write({ ask: this.#ask, patienceMs: this.#patienceMs, durable: true, ...options }, steps);
   }
 
   /** Reads what is committed, without a lock. It seldom waits: while somebody recovers the file, or closes it as its last user. */

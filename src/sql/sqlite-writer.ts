@@ -10,6 +10,8 @@ export interface WriteOptions {
   readonly patienceMs: number;
   /** Whether it must outlive the machine's power once it is answered. What need not, and is written alone, waits for no disk. */
   readonly durable: boolean;
+  /** Once aborted, it is not waited for any longer. */
+  readonly signal?: AbortSignal;
 }
 
 interface Job extends WriteOptions {
@@ -125,7 +127,7 @@ export class SqliteWriter {
 
   #giveUp(error: unknown): void {
     const now = systemClock.now();
-    const tired = this.#jobs.filter((job) => now - job.since >= job.patienceMs);
+    const tired = this.#jobs.filter((job) => now - job.since >= job.patienceMs || job.signal?.aborted === true);
     if (tired.length === 0) return;
     this.#jobs = this.#jobs.filter((job) => !tired.includes(job));
     for (const job of tired) job.reject(lockedFor(job.patienceMs, error));

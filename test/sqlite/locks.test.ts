@@ -107,6 +107,48 @@ describe.each([
     await driver.close();
   });
 
+  test('who only looks needs no lock', async () => {
+    await (await openQueue(url, { topics: [topic] })).close();
+    const held = await hold();
+
+    const driver = sqlite({ path: folder.file });
+    await driver.open({ logger: { info() {}, warn() {} }, emit() {} });
+
+    expect((await driver.admin.topics()).map(({ name }) => name)).toEqual(['jobs']);
+    expect((await driver.admin.depth('jobs', 'default')).ready).toBe(0);
+    await driver.declare({ topics: [declared] }, { mode: 'check', change: false });
+    await driver.close();
+    await held.release();
+  });
+
+  test('closing does not wait for its end, and what was in hand comes again', async () => {
+    const queue = await openQueue(url, { topics: [topic] });
+    await queue.publish(topic, { n: 1 });
+    await queue.publish(topic, { n: 2 });
+    const started = new Promise<void>((resolve) => {
+      void queue.consume(topic, () => {
+        resolve();
+        return new Promise(() => {});
+      });
+    });
+    await started;
+    // Of this one's claim it is waited for when the other closes.
+    const idle = await openQueue(url, { topics: [topic] });
+    const held = await hold();
+    await idle.publish(topic, { n: 3 }, { signal: AbortSignal.timeout(100) }).catch(() => {});
+    const closingAt = performance.now();
+
+    await Promise.all([queue.close({ deadlineMs: 500 }), idle.close({ deadlineMs: 500 })]);
+
+    // lockTimeoutMs is 20 000.
+    expect(performance.now() - closingAt).toBeLessThan(10_000);
+    await held.release();
+    await using next = await openQueue(url, { topics: [topic] });
+    const handled: number[] = [];
+    await next.consume(topic, ({ message }) => void handled.push(message.body.n));
+    await expect.poll(() => handled).toEqual(expect.arrayContaining([1, 2]));
+  });
+
   test.each(['libsql', 'kysely'] as const)(
     "a caller's transaction (%s) waits for its turn, and commits",
     async (kind) => {

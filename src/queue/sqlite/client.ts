@@ -5,7 +5,6 @@ import type { QueueFile } from './queue-file.js';
 export class Client {
   #state: 'not open' | 'open' | 'closed' | 'killed' = 'not open';
   #file: QueueFile | null = null;
-  #holderId = 0;
 
   constructor(
     readonly clock: Clock,
@@ -27,18 +26,12 @@ export class Client {
     return this.#file as QueueFile;
   }
 
-  get holderId(): number {
-    return this.#holderId;
-  }
-
   /** A driver object is opened once: throws an `invalid` refusal. */
-  async open(attach: () => Promise<{ readonly file: QueueFile; readonly holderId: number }>): Promise<void> {
+  async open(attach: () => Promise<QueueFile>): Promise<void> {
     if (this.#state !== 'not open' || this.#file !== null) {
       throw new Refusal('invalid', 'this sqlite driver was opened before', 'make a new driver to open the file again');
     }
-    const { file, holderId } = await attach();
-    this.#file = file;
-    this.#holderId = holderId;
+    this.#file = await attach();
     this.#state = 'open';
   }
 

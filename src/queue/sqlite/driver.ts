@@ -19,13 +19,12 @@ import type {
 import { RecentSends } from '../driver.js';
 import { adminOf } from './admin.js';
 import { capabilitiesWith } from './capabilities.js';
+import type { Catalogue } from './catalogue.js';
 import { Client } from './client.js';
 import { declare } from './declaring.js';
-import { bury, die, enter, isGone, live, otherHolders } from './holders.js';
 import { queueMigrationList } from './migrations/index.js';
 import type { SqliteSettings } from './options.js';
-import { PauseWatch } from './pause-watch.js';
-import { tokensIn } from './pausing.js';
+import { Presence } from './presence.js';
 import { QueueFile } from './queue-file.js';
 import { sendBatch } from './sending.js';
 import { SqliteSubscription } from './subscription.js';
@@ -41,8 +40,7 @@ export class SqliteDriver implements Driver {
   readonly #client: Client;
   readonly #subscriptions = new Set<SqliteSubscription>();
   readonly #recentSends = new RecentSends();
-  #stopProbing: () => void = () => {};
-  #pauses: PauseWatch | null = null;
+  #presence: Presence | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(settings: SqliteSettings) {
@@ -58,17 +56,13 @@ export class SqliteDriver implements Driver {
       const list = queueMigrationList(this.#settings.tablePrefix);
       const file = new QueueFile(await openSqliteTables(this.#settings, list));
       try {
-        const { holderId, entered } = await file.write(function* (there) {
-          return { holderId: yield* enter(tokensIn(there)), entered: there };
-        });
-        live(holderId);
-        this.#stopProbing = file.tables.file.onProbe(() => void this.#buryTheDead(file, holderId).catch(() => {}));
-        await this.#buryTheDead(file, holderId);
-        this.#pauses = new PauseWatch({ file, holderId, entered }, (there) => {
+        this.#presence = new Presence(file, (there) => {
           for (const subscription of this.#subscriptions) subscription.heed(there);
         });
-        return { file, holderId };
+        await this.#presence.probe();
+        return file;
       } catch (error) {
+        this.#presence?.stop();
         file.tables.file.leave();
         throw error;
       }
@@ -76,9 +70,11 @@ export class SqliteDriver implements Driver {
   }
 
   declare(topology: Topology, options: DeclareOptions): Promise<DeclareReport> {
-    return this.#client.run(() =>
-      this.#client.file.write((there) => declare(there, topology, options, this.#client.now())),
-    );
+    return this.#client.run(() => {
+      const { file, now } = this.#client;
+      const declaring = (there: Catalogue) => declare(there, topology, options, now());
+      return options.mode === 'check' ? file.read(declaring) : file.write(declaring);
+    });
   }
 
   send(batch: readonly Send[], within?: unknown): Promise<readonly SendResult[]> {
@@ -101,7 +97,10 @@ export class SqliteDriver implements Driver {
 
   subscribe(options: SubscribeOptions): Promise<DriverSubscription> {
     return this.#client.run(async () => {
-      const subscription = new SqliteSubscription(this.#client, options, (ended) => this.#subscriptions.delete(ended));
+      const presence = this.#presence as Presence;
+      const subscription = new SqliteSubscription(this.#client, { ...options, presence }, (ended) =>
+        this.#subscriptions.delete(ended),
+      );
       // Before it looks, so that it is told of what comes after the look.
       this.#subscriptions.add(subscription);
       try {
@@ -133,12 +132,10 @@ export class SqliteDriver implements Driver {
 
   kill(): void {
     if (!this.#client.isOpen) return;
-    const { file, holderId } = this.#client;
+    const { file } = this.#client;
     this.#client.kill();
-    this.#stopProbing();
-    this.#pauses?.stop();
+    this.#presence?.stop();
     for (const subscription of this.#subscriptions) subscription.forget();
-    die(holderId);
     file.tables.file.leave();
   }
 
@@ -147,26 +144,13 @@ export class SqliteDriver implements Driver {
       this.#client.close();
       return;
     }
-    const { file, holderId } = this.#client;
-    this.#stopProbing();
-    this.#pauses?.stop();
+    const { file } = this.#client;
     try {
       await Promise.all([...this.#subscriptions].map((subscription) => subscription.leave()));
-      // With it goes whatever a claim that was under way has taken for nobody.
-      await file.write(() => bury(holderId));
+      await this.#presence?.leave();
     } finally {
       this.#client.close();
-      die(holderId);
       file.tables.file.leave();
-    }
-  }
-
-  /** What a process that is gone had in hand is there again; looked for as often as the file is probed. */
-  async #buryTheDead(file: QueueFile, holderId: number): Promise<void> {
-    const gone = (await file.all(otherHolders, [holderId])).filter(isGone);
-    for (const row of gone) {
-      // Whoever comes second finds nothing; a lock that is never given ends with the lease instead.
-      await file.write(() => bury(Number(row.holder_id))).catch(() => {});
     }
   }
 }

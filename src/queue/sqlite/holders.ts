@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { SqliteRow } from '../../sql/sqlite-connection.js';
@@ -16,24 +17,65 @@ const thisMachine: string = (() => {
 /** Those of this process that are open. Another process asks the machine; within one, only this knows. */
 const livingHere = new Set<number>();
 
-/** Makes a holder known, with the pauses that it heeds: what it has in hand is taken from it when its process is seen to be gone. */
-export function* enter(heeded: string): Steps<number> {
-  const [row] = yield* ask(
-    'insert into {holders} (machine, pid, started, heeded) values (?, ?, ?, ?) returning holder_id',
-    ...[thisMachine, process.pid, startedAt(process.pid) ?? '', heeded],
-  );
-  return Number(row?.holder_id);
+/** How old what a holder said of itself may get before it says so again. */
+const freshMs = 10_000;
+/** After how long nobody waits for one of another machine any more: it has missed three turns. */
+const silentMs = 30_000;
+const longSilentMs = 60 * 60 * 1000;
+
+/** A number that no other holder of any process has. */
+export function newHolder(): number {
+  const holderId = randomInt(1, 2 ** 47);
+  livingHere.add(holderId);
+  return holderId;
 }
 
-export function live(holderId: number): void {
-  livingHere.add(holderId);
+/**
+ * Says that a holder lives, and which pauses its readers know of: what it has in hand is taken from it when its process is seen to be gone.
+ * One that stood still for so long that its row was taken away has it back.
+ */
+export function* say(holderId: number, heeded: string): Steps<void> {
+  yield* ask(
+    `insert into {holders} (holder_id, machine, pid, started, heeded, seen_at) values (?, ?, ?, ?, ?, ?)
+      on conflict (holder_id) do update set heeded = excluded.heeded, seen_at = excluded.seen_at`,
+    ...[holderId, ...thisProcess(), heeded, Date.now()],
+  );
+}
+
+function thisProcess(): readonly [string, number, string] {
+  return [thisMachine, process.pid, startedAt(process.pid) ?? ''];
 }
 
 export function die(holderId: number): void {
   livingHere.delete(holderId);
 }
 
-export const otherHolders = 'select * from {holders} where holder_id <> ?';
+export const holders = 'select * from {holders}';
+
+/** Whether a holder has said of late that it lives. */
+export function isSeen(row: SqliteRow, now: number): boolean {
+  return silenceMs(row, now) <= freshMs;
+}
+
+/** Whether a holder of another machine, or container, has not been seen for so long that nobody need wait for it. */
+export function isSilent(row: SqliteRow, now: number): boolean {
+  return row.machine !== thisMachine && silenceMs(row, now) > silentMs;
+}
+
+/** Whether its row is of no more use, either. */
+export function isLongSilent(row: SqliteRow, now: number): boolean {
+  return row.machine !== thisMachine && silenceMs(row, now) > longSilentMs;
+}
+
+/** A time to come is no newer than one long past: the clock was set back since, and whoever lives has said so again. */
+function silenceMs({ seen_at }: SqliteRow, now: number): number {
+  return Math.abs(now - Number(seen_at));
+}
+
+/** Takes a row away that still is as it was. What it had in hand ends with its lease. */
+export function* forgetSilent({ holder_id, seen_at }: SqliteRow): Steps<void> {
+  yield* ask('delete from {holders} where holder_id = ? and seen_at = ?', Number(holder_id), Number(seen_at));
+}
 
 /**
  * Whether a holder's process is certainly gone. Of another machine nobody can tell: its leases end by themselves.
@@ -53,15 +95,14 @@ export function isGone(row: SqliteRow): boolean {
   return started !== null && row.started !== '' && started !== row.started;
 }
 
-/** What it had in hand is where it was, counted; answers the groups that got something back. */
-export function* bury(holderId: number): Steps<readonly number[]> {
-  const freed = yield* ask(
+/** What it had in hand is where it was, counted. */
+export function* bury(holderId: number): Steps<void> {
+  yield* ask(
     `update {messages} set state = ${state.ready}, claim_token = null
-      where state = ${state.inHand} and holder_id = ? returning group_id`,
+      where state = ${state.inHand} and holder_id = ?`,
     holderId,
   );
   yield* ask('delete from {holders} where holder_id = ?', holderId);
-  return [...new Set(freed.map((row) => Number(row.group_id)))];
 }
 
 /** In ticks since the machine started: field 22 of /proc/PID/stat, counted behind the name, which may hold anything. */

@@ -4,31 +4,37 @@ import { Refusal, sleep, systemClock } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import type { Client } from './client.js';
 import { newVersion } from './declaring.js';
+import { isGone, isSilent } from './holders.js';
+import type { QueueFile } from './queue-file.js';
 
 /** How long another process may take to say that it heeds a pause: it is told by the file, or looks every 500 ms. */
 const patienceMs = 10_000;
+/** One that was not seen for long may only have been kept from saying so by the lock that the pause waited for, too. */
+const graceMs = 1_000;
+const lookMs = 500;
 
-/** Marks the group, and waits until every driver on the file has said that it knows, or is gone. */
+/** Marks the group, and waits until every driver on the file has said that it knows, is gone, or was not seen for long. */
 export async function pause({ file }: Client, topic: string, group: string): Promise<void> {
   const token = await file.write((there) => pauseGroup(there, topic, group));
-  const giveUp = new AbortController();
-  const late = sleep(systemClock, patienceMs, giveUp.signal);
-  try {
-    for (let isLate = false; ; ) {
-      const { rings } = file.bell;
-      const missing = Number((await file.all(unheeding, [token]))[0]?.n);
-      if (missing === 0) return;
-      if (isLate) throw notHeeded(topic, group, missing);
-      let stopListening = (): void => {};
-      const rung = new Promise<false>((resolve) => {
-        stopListening = file.bell.wait(rings, () => resolve(false));
-      });
-      isLate = await Promise.race([rung, late.then(() => true)]);
-      stopListening();
-    }
-  } finally {
-    giveUp.abort();
+  const startedAt = systemClock.now();
+  for (;;) {
+    const { rings } = file.bell;
+    const waitedMs = systemClock.now() - startedAt;
+    const missing = (await file.all(unheeding, [token])).filter(
+      (row) => !isGone(row) && (waitedMs < graceMs || !isSilent(row, Date.now())),
+    );
+    if (missing.length === 0) return;
+    if (waitedMs >= patienceMs) throw notHeeded(topic, group, missing.length);
+    await news(file, rings);
   }
+}
+
+/** Resolves when somebody writes, or it is time to look anyhow. */
+async function news({ bell }: QueueFile, rings: number): Promise<void> {
+  const rung = new AbortController();
+  const stopListening = bell.wait(rings, () => rung.abort());
+  await sleep(systemClock, lookMs, rung.signal);
+  stopListening();
 }
 
 export function* resumeGroup(there: Catalogue, topic: string, group: string): Steps<void> {
@@ -38,11 +44,6 @@ export function* resumeGroup(there: Catalogue, topic: string, group: string): St
   yield* newVersion();
 }
 
-/** Says which pauses a holder's readers know of. */
-export function* heed(holderId: number, tokens: string): Steps<void> {
-  yield* ask('update {holders} set heeded = ? where holder_id = ?', tokens, holderId);
-}
-
 export function tokensIn({ topics }: Catalogue): string {
   return topics
     .flatMap(({ groups }) => groups.flatMap(({ paused }) => paused ?? []))
@@ -50,7 +51,7 @@ export function tokensIn({ topics }: Catalogue): string {
     .join(' ');
 }
 
-const unheeding = `select count(*) as n from {holders} where instr(heeded, ?) = 0`;
+const unheeding = 'select * from {holders} where instr(heeded, ?) = 0';
 
 function* pauseGroup(there: Catalogue, topic: string, group: string): Steps<string> {
   const { groupId, paused } = there.group(topic, group);

@@ -1,7 +1,7 @@
 import type { Bell } from '../../sql/bell.js';
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
 import type { Steps } from '../../sql/sqlite-steps.js';
-import type { SqliteTables } from '../../sql/sqlite-tables.js';
+import type { SqliteTables, TableWriteOptions } from '../../sql/sqlite-tables.js';
 import { type Catalogue, readCatalogue } from './catalogue.js';
 
 /** A queue's tables in a file, and the catalogue as it was when somebody looked last. */
@@ -22,7 +22,7 @@ export class QueueFile {
   }
 
   /** See `SqliteTables.write`. */
-  write<T>(steps: (catalogue: Catalogue) => Steps<T>, options: { readonly durable?: boolean } = {}): Promise<T> {
+  write<T>(steps: (catalogue: Catalogue) => Steps<T>, options: TableWriteOptions = {}): Promise<T> {
     return this.#tables.write(() => this.#knowing(steps), options);
   }
 

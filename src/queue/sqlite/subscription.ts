@@ -13,15 +13,20 @@ import {
 import type { Catalogue } from './catalogue.js';
 import { anythingDue, claim, nextAlarm } from './claiming.js';
 import type { Client } from './client.js';
+import { leavingMs, type Presence } from './presence.js';
 import { Receipt } from './receipt.js';
 import { countsOf, messageOf } from './rows.js';
 import { extend, putBack, settle } from './settling.js';
+
+interface ReaderOptions extends SubscribeOptions {
+  readonly presence: Presence;
+}
 
 /** See `DriverSubscription`. Goes on when its group is removed and added again. */
 export class SqliteSubscription implements DriverSubscription {
   readonly lease: DriverLease;
   readonly #client: Client;
-  readonly #options: SubscribeOptions;
+  readonly #options: ReaderOptions;
   readonly #onClosed: (subscription: SqliteSubscription) => void;
   readonly #closing = new AbortController();
   readonly #held = new Set<Receipt>();
@@ -30,7 +35,7 @@ export class SqliteSubscription implements DriverSubscription {
   #paused = false;
   #heededVersion = -1;
 
-  constructor(client: Client, options: SubscribeOptions, onClosed: (subscription: SqliteSubscription) => void) {
+  constructor(client: Client, options: ReaderOptions, onClosed: (subscription: SqliteSubscription) => void) {
     this.#client = client;
     this.#options = options;
     this.#onClosed = onClosed;
@@ -102,27 +107,39 @@ export class SqliteSubscription implements DriverSubscription {
     this.#held.clear();
     this.#onClosed(this);
     if (held.length === 0) return;
-    await this.#client.file.write(function* () {
+    const putAllBack = function* (): Steps<void> {
       for (const receipt of held) yield* putBack(receipt);
-    });
+    };
+    // Where the file is locked, or full, what was held comes back when its lease ends, or when this driver is closed.
+    await this.#client.file.write(putAllBack, { patienceMs: leavingMs }).catch(() => {});
   }
 
   async #take(max: number, ended: AbortSignal): Promise<readonly Received[]> {
-    const { file, holderId, leaseMs } = this.#client;
-    const due = await this.#look(anythingDue, this.#client.now());
+    const client = this.#client;
+    const { file, leaseMs } = client;
+    const due = await this.#look(anythingDue, client.now());
     if (due.length === 0 || ended.aborted) return [];
-    const { topic, group } = this.#options;
-    const claimUpTo = (catalogue: Catalogue): Steps<readonly SqliteRow[]> => {
+    const { topic, group, presence } = this.#options;
+    const claimUpTo = function* (catalogue: Catalogue): Steps<readonly SqliteRow[] | null> {
       const { ordering } = catalogue.topic(topic);
       const { groupId, paused } = catalogue.group(topic, group);
       // What ended the reader may have come while the lock was waited for.
-      const wanted = ended.aborted || this.#client.isKilled || paused !== null ? 0 : max;
-      return claim({ groupId, ordered: ordering === 'key', max: wanted, holderId, leaseMs }, this.#client.now());
+      if (ended.aborted || client.isKilled || paused !== null) return null;
+      yield* presence.enter(catalogue);
+      const { holderId } = presence;
+      return yield* claim({ groupId, ordered: ordering === 'key', max, holderId, leaseMs }, client.now());
     };
     // Not durable: a claim that is gone with the power gives back what it took, which comes again anyhow.
-    const claiming = file.write(claimUpTo, { durable: false }).then((rows) => rows.map((row) => this.#handedOut(row)));
+    const claiming = file.write(claimUpTo, { durable: false, signal: ended }).then((rows) => {
+      if (rows === null) return [];
+      presence.entered();
+      return rows.map((row) => this.#handedOut(row));
+    });
     this.#claiming = claiming.catch(() => {});
-    return claiming;
+    return claiming.catch((error: unknown) => {
+      if (ended.aborted) return [];
+      throw error;
+    });
   }
 
   #handedOut(row: SqliteRow): Received {

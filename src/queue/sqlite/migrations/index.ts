@@ -3,6 +3,7 @@ import { migrationsFor } from '../../../sql/migrations-for.js';
 import { createTables } from './0001-tables.js';
 import { addPauses } from './0002-pauses.js';
 import { indexDueInOrder } from './0003-due-in-order.js';
+import { addLastSeen } from './0004-last-seen.js';
 
 /** The steps that make the queue's tables. Steps are only ever added. */
 export function queueMigrationList(tablePrefix: string): MigrationList {
@@ -13,6 +14,7 @@ export function queueMigrationList(tablePrefix: string): MigrationList {
       '0001-tables': { up: (db) => createTables(db, tablePrefix) },
       '0002-pauses': { up: (db) => addPauses(db, tablePrefix) },
       '0003-due-in-order': { up: (db) => indexDueInOrder(db, tablePrefix) },
+      '0004-last-seen': { up: (db) => addLastSeen(db, tablePrefix) },
     },
   };
 }

@@ -1,0 +1,137 @@
+import type { SqliteRow } from '../../sql/sqlite-connection.js';
+import type { Steps } from '../../sql/sqlite-steps.js';
+import type { Catalogue } from './catalogue.js';
+import { bury, die, forgetSilent, holders, isGone, isLongSilent, isSeen, newHolder, say } from './holders.js';
+import { tokensIn } from './pausing.js';
+import type { QueueFile } from './queue-file.js';
+
+/**
+ * How long whoever leaves, or only looks, waits for somebody else's transaction: what is not written then is found by others, or ends with
+ * its lease.
+ */
+export const leavingMs = 500;
+
+/**
+ * A driver as the others on the file see it: the row of a holder, written with the first claim, so that who only looks needs no lock. Has
+ * the driver's subscriptions told of pauses, and says in that row that they know, and that it lives. Takes away the rows of those that do not.
+ */
+export class Presence {
+  /** Under which this driver has messages in hand. */
+  readonly holderId = newHolder();
+  readonly #file: QueueFile;
+  readonly #tell: (catalogue: Catalogue) => void;
+  readonly #stopProbing: () => void;
+  #entered = false;
+  /** What its row says. */
+  #said = '';
+  /** The pauses that the subscriptions know of. */
+  #heeded = '';
+  #version = -1;
+  #saying = false;
+  #stopListening: () => void = () => {};
+  #stopped = false;
+
+  constructor(file: QueueFile, tell: (catalogue: Catalogue) => void) {
+    this.#file = file;
+    this.#tell = tell;
+    this.#stopProbing = file.tables.file.onProbe(() => void this.probe().catch(() => {}));
+    this.#listen();
+    this.#look();
+  }
+
+  /** Within the transaction of a claim, which looks at the pauses itself: nothing is handed out to one whom a pause would not wait for. */
+  *enter(there: Catalogue): Steps<void> {
+    if (this.#entered) return;
+    this.#said = tokensIn(there);
+    yield* say(this.holderId, this.#said);
+  }
+
+  /** That transaction is committed. */
+  entered(): void {
+    if (this.#entered) return;
+    this.#entered = true;
+    if (this.#said !== this.#heeded) this.#say();
+  }
+
+  /** Looks at all holders: what a process that is gone had in hand is there again, and its own row is as it should be. */
+  async probe(): Promise<void> {
+    const rows = await this.#file.all(holders, []);
+    await this.#takeAway(rows);
+    const own = rows.find((row) => row.holder_id === this.holderId);
+    const isSaid = own !== undefined && own.heeded === this.#heeded && isSeen(own, Date.now());
+    if (!isSaid) this.#say();
+  }
+
+  /** As its process's end. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stopProbing();
+    this.#stopListening();
+    die(this.holderId);
+  }
+
+  /** What it has in hand is there again, also what a claim has taken for nobody; whoever finds the row later does the same. */
+  async leave(): Promise<void> {
+    this.stop();
+    if (!this.#entered) return;
+    await this.#file.write(() => bury(this.holderId), { patienceMs: leavingMs }).catch(() => {});
+  }
+
+  async #takeAway(rows: readonly SqliteRow[]): Promise<void> {
+    const gone = rows.filter(isGone);
+    const silent = rows.filter((row) => isLongSilent(row, Date.now()));
+    if (gone.length + silent.length === 0) return;
+    // Whoever comes second finds nothing.
+    const takeAway = function* (): Steps<void> {
+      for (const row of gone) yield* bury(Number(row.holder_id));
+      for (const row of silent) yield* forgetSilent(row);
+    };
+    await this.#file.write(takeAway, { patienceMs: leavingMs }).catch(() => {});
+  }
+
+  #listen(): void {
+    const { bell } = this.#file;
+    this.#stopListening = bell.wait(bell.rings, () => {
+      this.#listen();
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    this.#file.catalogue().then(
+      (catalogue) => this.#saw(catalogue),
+      () => {
+        // Whoever works with the file finds out the same, and is told.
+      },
+    );
+  }
+
+  #saw(catalogue: Catalogue): void {
+    if (this.#stopped || catalogue.version <= this.#version) return;
+    this.#version = catalogue.version;
+    this.#tell(catalogue);
+    const tokens = tokensIn(catalogue);
+    if (tokens === this.#heeded) return;
+    this.#heeded = tokens;
+    this.#say();
+  }
+
+  #say(): void {
+    if (!this.#entered || this.#saying || this.#stopped) return;
+    this.#saying = true;
+    const saying = (): Steps<void> => {
+      this.#said = this.#heeded;
+      return say(this.holderId, this.#said);
+    };
+    this.#file.write(saying, { durable: false }).then(
+      () => {
+        this.#saying = false;
+        if (this.#said !== this.#heeded) this.#say();
+      },
+      () => {
+        // Locked for too long, or full: the next probe finds it unsaid. Until then whoever pauses waits, and says so.
+        this.#saying = false;
+      },
+    );
+  }
+}
