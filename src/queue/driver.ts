@@ -367,6 +367,16 @@ export interface DriverAdmin {
   ): Promise<number>;
   /** How many delayed messages, of all topics, are where `drain` cannot take them: it can when they have fallen due. Left out: none ever. */
   inTransit?(): Promise<number>;
+  /** For `move`, which looks twice. Left out by one that knows no more than depths. */
+  signsOfUse?(): Promise<SignsOfUse>;
+}
+
+/** What a backend knows of its use by others than the driver that is asked. */
+export interface SignsOfUse {
+  /** Who has it open or consumes it, each in the same words whenever it is asked: `process 4711 of host has the file open`. */
+  readonly others: readonly string[];
+  /** Another one after each publish, or each hand-out; never by looking. Null: there is none. */
+  readonly counter: string | null;
 }
 
 /** What is drained is stored elsewhere under its identity, so that what is drained again after a crash is stored once. */

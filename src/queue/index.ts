@@ -25,6 +25,8 @@ export {
   type MovedGroup,
   type MoveOptions,
   type MovePlan,
+  type MovePlanOptions,
+  type MoveProgress,
   type MoveReport,
   type MoveRest,
   moveMessages,

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { fill } from '../move/scene.js';
-import { cli } from './world.js';
+import { tailGroupName } from '../../src/cli/tail-group.js';
+import { driverOf } from '../../src/open-queue.js';
+import { entry, fill, sendAll, withDriver } from '../move/scene.js';
+import { cli, World } from './world.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-cli-move-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -69,8 +71,11 @@ describe('move', () => {
   });
 
   test.each([
-    ['the same queue twice', ['sqlite:a.db', 'sqlite:a.db'], 2, /both URLs are the same/],
+    ['the same queue twice', ['sqlite:a.db', 'sqlite:./a.db?leaseMs=100'], 2, /both URLs lead to the same one/],
     ['a queue that ends with the command', ['memory:', 'sqlite:a.db'], 2, /memory: ends with this command/],
+    ['a target that ends with the command', ['sqlite:a.db', 'memory:name'], 2, /memory: ends with this command/],
+    ['a source that ends with the command', ['memory:name', 'sqlite:a.db'], 2, /memory: ends with this command/],
+    ['an unknown scheme of the target', ['--dry-run', 'sqlite:a.db', 'nonsense://'], 2, /nothing is known/],
     ['one URL', ['sqlite:a.db'], 2, /missing required argument 'to'/],
     ['an unknown scheme', ['ftp://x', 'sqlite:a.db'], 2, /nothing is known about the scheme/],
   ])('refuses %s in one line', async (_, argv, expected, why) => {
@@ -79,5 +84,75 @@ describe('move', () => {
     expect([code, stdout]).toEqual([expected, '']);
     expect(stderr).toMatch(why);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  test.each([[[]], [['--dry-run']]])(
+    'a source that is not there is not found, and nothing is made (%j)',
+    async (flags) => {
+      const there = join(folder, `nowhere ${flags.length}`);
+
+      const { code, stderr } = await cli(['move', `sqlite:${there}/x.db`, `sqlite:${there}/y.db`, ...flags]);
+
+      expect([code, stderr]).toEqual([
+        3,
+        expect.stringMatching(/^signalbox: cannot move a queue: there is no queue .*\n$/),
+      ]);
+      expect(existsSync(there)).toBe(false);
+    },
+  );
+
+  test('a source in which nobody has declared anything is not found', async () => {
+    const [from, to] = [newFile(), newFile()];
+    await cli(['migrate', '--queue', from]);
+
+    expect(await cli(['move', from, to])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/no topic was ever/),
+    });
+  });
+
+  test('the groups of tails stay behind, with what is in them', async () => {
+    const [from, to] = [newFile(), newFile()];
+    await fill(from, 3_600_000);
+    const tail = tailGroupName({ expiresAt: 0, host: 'gone', processId: 1 }, 0.5);
+    await withDriver(from, async (driver) => {
+      await driver.admin.addGroup('keyed', { name: tail, patterns: ['#'] });
+      await sendAll(driver, [entry('keyed', 'seen by both')]);
+    });
+
+    const moved = await cli(['move', from, to]);
+    const { world } = await cli(['topics', '--queue', to, '--json']);
+
+    expect([moved.code, moved.stdout]).toEqual([0, expect.stringMatching(/^71 messages and 3 dead letters moved$/m)]);
+    expect(moved.stdout).not.toContain(tail);
+    expect(world.json).toMatchObject({ topics: [{ topic: 'keyed', group: 'default', ready: 61 }, {}, {}] });
+    expect(world.stdout).not.toContain(tail);
+  });
+
+  test('says what it does, and when it is stopped that it can be run again', async () => {
+    const [from, to] = [newFile(), newFile()];
+    await fill(from, 3_600_000);
+    const world: World = new World({
+      connect: async (url) => {
+        const driver = await driverOf(url);
+        const send = driver.send.bind(driver);
+        driver.send = async (batch) => {
+          world.signal('SIGINT');
+          return send(batch);
+        };
+        return driver;
+      },
+    });
+
+    const code = await world.run('move', from, to);
+    const again = await cli(['move', from, to]);
+    const { world: target } = await cli(['topics', '--queue', to, '--json']);
+
+    expect([code, world.forced, world.stdout, world.listening]).toEqual([130, [], '', 0]);
+    expect(world.stderr).toMatch(
+      /^looking whether .*\npausing .*\n.* moved\nsignalbox: stopped by SIGINT .* run the same command again, and it goes on\n$/,
+    );
+    expect(again.code).toBe(0);
+    expect(target.json).toMatchObject({ topics: [{ ready: 60 }, { ready: 2 }, { ready: 6, dead: 3 }] });
   });
 });

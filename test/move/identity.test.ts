@@ -3,19 +3,10 @@ import { memory, memoryStore } from 'signalbox/memory';
 import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
 import type { Driver, StoredMessage } from '../../src/queue/driver.js';
-import { death, empty, entry, sendAll, withDriver } from './scene.js';
+import { death, empty, entry, plain, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();
-
-const topic = {
-  name: 'jobs',
-  ordering: 'none',
-  lanes: 1,
-  groups: [{ name: 'default', patterns: ['#'] }],
-  maxRedeliveries: 20,
-  expectedDelaysMs: [],
-} as const;
 
 /** What a foreign publisher writes: nothing tells one from another. */
 const nameless: Partial<StoredMessage> = { id: null, publishedAt: null, format: null, body: Buffer.from('{}') };
@@ -23,7 +14,7 @@ const nameless: Partial<StoredMessage> = { id: null, publishedAt: null, format: 
 const dead = { target: { kind: 'dead', group: 'default', death, expireAfterMs: null } } as const;
 
 async function fill(driver: Driver, count: number): Promise<void> {
-  await driver.declare({ topics: [topic] }, { mode: 'assert', change: false });
+  await driver.declare({ topics: [plain] }, { mode: 'assert', change: false });
   await sendAll(
     driver,
     Array.from({ length: count }, () => entry('jobs', '', { message: nameless })),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { builtPrograms, main } from '../cli/built-program.js';
-import { empty, entry, sendAll, withDriver } from './scene.js';
+import { empty, entry, plain, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();
@@ -16,15 +16,7 @@ describe.each([
     const [source, target] = [await freshUrl[from](), await freshUrl[to]()];
     const ids = Array.from({ length: count }, (_, n) => `m${n}`);
     await withDriver(source, async (driver) => {
-      const topic = {
-        name: 'jobs',
-        ordering: 'none',
-        lanes: 1,
-        groups: [{ name: 'default', patterns: ['#'] }],
-        maxRedeliveries: 20,
-        expectedDelaysMs: [],
-      } as const;
-      await driver.declare({ topics: [topic] }, { mode: 'assert', change: false });
+      await driver.declare({ topics: [plain] }, { mode: 'assert', change: false });
       await sendAll(
         driver,
         ids.map((id) => entry('jobs', id)),

@@ -1,7 +1,8 @@
 import { moveMessages, planMove, QueueError } from 'signalbox';
 import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
-import { death, empty, entry, fill, keys, perKey, sendAll, withDriver } from './scene.js';
+import { type Clock, systemClock } from '../../src/queue/driver.js';
+import { death, empty, entry, fill, keys, perKey, plain, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();
@@ -181,6 +182,59 @@ test('a source that is published to meanwhile is refused, and moved when that is
     expect(left).toMatchObject({ inHand: 1 });
   });
   expect((await move(source, target)).left).toMatchObject({ inHand: 0 });
+});
+
+test.each([
+  ['sqlite', /process \d+ of .* has the file open/],
+  ['mysql', /a process consumes it/],
+  ['amqp', /queue ".*" is consumed/],
+] as const)(
+  'a source on %s that a consumer waits at is in use, though nothing changes',
+  { timeout: 60_000 },
+  async (from, who) => {
+    const [source, target] = [await freshUrl[from](), await freshUrl.sqlite()];
+    await withDriver(source, async (consumer) => {
+      await consumer.declare({ topics: [{ ...plain, name: 'idle' }] }, { mode: 'assert', change: false });
+      const reader = await consumer.subscribe({
+        topic: 'idle',
+        group: 'default',
+        prefetch: 1,
+        consumer: 'c',
+        onLost() {},
+      });
+      const waiting = reader.receive(1, 30_000, new AbortController().signal);
+
+      await expect(move(source, target)).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringMatching(who),
+      });
+
+      expect((await consumer.admin.depth('idle', 'default')).paused).toBe(false);
+      await reader.close();
+      await waiting;
+    });
+  },
+);
+
+test('what is published and consumed one for one, by processes that come and go, is use', async () => {
+  const [source, target] = [await freshUrl.sqlite(), await freshUrl.sqlite()];
+  await fill(source, anHourMs);
+  const watchMs = 1_234;
+  const between: Clock = {
+    ...systemClock,
+    schedule(callback, ms) {
+      if (ms !== watchMs) return systemClock.schedule(callback, ms);
+      void withDriver(source, async (other) => {
+        await sendAll(other, [entry('keyed', 'one more')]);
+        await other.admin.drain?.('keyed', 'default', 1, async () => {});
+      }).then(callback);
+      return () => {};
+    },
+  };
+
+  const watched = move(source, target, { clock: between, watchMs });
+
+  await expect(watched).rejects.toMatchObject({ code: 'conflict' });
 });
 
 test('what RabbitMQ cannot give yet is counted as left, and comes with the next run', {

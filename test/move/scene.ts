@@ -22,6 +22,16 @@ export const death: Death = {
   origin: 'a consumer',
 };
 
+/** A topic without order, of one group. */
+export const plain = {
+  name: 'jobs',
+  ordering: 'none',
+  lanes: 1,
+  groups: [{ name: 'default', patterns: ['#'] }],
+  maxRedeliveries: 20,
+  expectedDelaysMs: [],
+} as const;
+
 const topics = [
   {
     name: 'plain.images',

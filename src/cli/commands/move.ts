@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Command } from 'commander';
 import {
   type MovePlan,
@@ -8,16 +9,19 @@ import {
   QueueError,
   silentLogger,
 } from '../../queue/index.js';
-import { isPrivateMemory } from '../backend.js';
 import { colorsFor } from '../colors.js';
 import { counted } from '../counted.js';
+import { existingQueue } from '../existing-queue.js';
 import { exitCodes } from '../exit-codes.js';
 import type { CliIo } from '../io.js';
 import { logFrom } from '../logging.js';
 import { showMoving } from '../moving.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
+import { isSameQueue } from '../same-queue.js';
+import { listenForStop } from '../stop-requests.js';
 import { type Column, tableOf } from '../table.js';
+import { tailGroupOf } from '../tail-group.js';
 import { writeJson } from '../write-json.js';
 
 interface MoveFlags {
@@ -42,42 +46,58 @@ export function addMove(program: Command, { io, exitWith }: Cli): void {
     .option('--json', 'one JSON document on stdout, for programs')
     .option('--verbose', 'on an error, print its stack; log what happens to stderr')
     .addHelpText('after', '\nExample:\n  $ signalbox move sqlite:.signalbox/queue.db mysql://root@127.0.0.1:3306/queue')
-    .action(async (from: string, to: string, flags: MoveFlags) => {
-      checkUrls(from, to);
-      const logger = flags.verbose ? logFrom(io, 'info', io.stderr.isTTY !== true) : silentLogger;
-      const source = await io.connect(from);
-      if (flags.dryRun) {
-        writePlan(io, await planMove(source, { logger }), flags);
-        return;
-      }
-      const target = await io.connect(to);
-      const moving = showMoving(io);
-      let report: MoveReport;
-      try {
-        report = await moveMessages(source, target, {
-          clock: io.clock,
-          logger,
-          wait: flags.wait,
-          evenIfInUse: flags.evenIfInUse,
-          onProgress: moving.tell,
-        });
-      } finally {
-        moving.end();
-      }
-      writeReport(io, report, flags);
-      if (isLeft(report.left)) exitWith(exitCodes.failed);
-    });
+    .action((from: string, to: string, flags: MoveFlags) => move({ io, exitWith }, from, to, flags));
 }
 
-function checkUrls(from: string, to: string): void {
-  if (from === to)
-    throw new QueueError('cannot move a queue: both URLs are the same; name another backend', { code: 'invalid' });
-  for (const url of [from, to]) {
-    if (!isPrivateMemory(url)) continue;
-    throw new QueueError('cannot move a queue: memory: ends with this command; name a backend that lasts', {
+async function move({ io, exitWith }: Cli, from: string, to: string, flags: MoveFlags): Promise<void> {
+  const logger = flags.verbose ? logFrom(io, 'info', io.stderr.isTTY !== true) : silentLogger;
+  for (const url of [from, to]) demandLasting(url);
+  // Both, so that what is wrong with the second is not found out when the first is paused.
+  const [, target] = [await io.connect(from), await io.connect(to)];
+  if (await isSameQueue(from, to)) {
+    throw new QueueError('cannot move a queue: both URLs lead to the same one; name another backend', {
       code: 'invalid',
     });
   }
+  const source = await io.connect(await existingQueue('move a queue', from));
+  const skipGroup = (group: string): boolean => tailGroupOf(group) !== null;
+  if (flags.dryRun) {
+    writePlan(io, await planMove(source, { logger, skipGroup }), flags);
+    return;
+  }
+  const moving = showMoving(io);
+  const stop = listenForStop(io);
+  try {
+    const report = await moveMessages(source, target, {
+      clock: io.clock,
+      logger,
+      skipGroup,
+      wait: flags.wait,
+      evenIfInUse: flags.evenIfInUse,
+      signal: stop.signal,
+      onProgress: moving.tell,
+    });
+    moving.end();
+    writeReport(io, report, flags);
+    if (isLeft(report.left)) exitWith(exitCodes.failed);
+  } catch (error) {
+    moving.end();
+    const received = stop.received();
+    if (received === null || !(error instanceof QueueError) || error.code !== 'aborted') throw error;
+    io.stderr.write(
+      `signalbox: stopped by ${received} before all was moved; nothing is lost: run the same command again, and it goes on\n`,
+    );
+    exitWith(128 + constants.signals[received]);
+  } finally {
+    stop.release();
+  }
+}
+
+function demandLasting(url: string): void {
+  if (!/^memory:/i.test(url)) return;
+  throw new QueueError('cannot move a queue: memory: ends with this command; name a backend that lasts', {
+    code: 'invalid',
+  });
 }
 
 function writePlan(io: CliIo, plan: MovePlan, { json }: MoveFlags): void {

@@ -1,5 +1,13 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, type DriverAdmin, type DriverHost, noGroup, noTopic, type SubscribeOptions } from '../driver.js';
+import {
+  type Clock,
+  type DriverAdmin,
+  type DriverHost,
+  noGroup,
+  noTopic,
+  type SignsOfUse,
+  type SubscribeOptions,
+} from '../driver.js';
 import { adminOf } from './admin.js';
 import { BrokerTime } from './broker-time.js';
 import { Catalogue } from './catalogue.js';
@@ -31,6 +39,7 @@ export interface Client {
   readonly sending: Sending;
   readonly admin: DriverAdmin;
   readonly draining: Draining;
+  readonly signsOfUse: () => Promise<SignsOfUse>;
   readonly drainLetters: NonNullable<DriverAdmin['drainLetters']>;
   subscribe(options: SubscribeOptions): Promise<AmqpSubscription>;
   close(): Promise<void>;
@@ -133,5 +142,12 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
     objects: objectsNow,
   };
   const drainLetters: Client['drainLetters'] = (...drained) => letters.drain(...drained);
-  return { link, declaring, sending, admin, draining, drainLetters, subscribe, close };
+  /** Who delivers what falls due may be this process, and consumes no group. */
+  const signsOfUse = async (): Promise<SignsOfUse> => {
+    const consumed = (await objectsNow()).filter(
+      ({ name, needsConsumer, consumers }) => needsConsumer && name !== names.due && (consumers ?? 0) > 0,
+    );
+    return { others: consumed.map(({ name }) => `queue "${name}" is consumed`), counter: null };
+  };
+  return { link, declaring, sending, admin, draining, drainLetters, signsOfUse, subscribe, close };
 }

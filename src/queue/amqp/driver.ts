@@ -44,6 +44,7 @@ export class AmqpDriver implements Driver {
       depth: async (topic, group) => this.#open.admin.depth(topic, group),
       drain: async (topic, group, max, keep) => this.#open.draining.drain(topic, group, max, keep),
       drainLetters: async (topic, group, max, keep) => this.#open.drainLetters(topic, group, max, keep),
+      signsOfUse: async () => this.#open.signsOfUse(),
       inTransit: async () => this.#open.draining.inTransit(),
       pause: async (topic, group) => this.#open.admin.pause(topic, group),
       resume: async (topic, group) => this.#open.admin.resume(topic, group),

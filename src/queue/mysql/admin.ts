@@ -6,6 +6,7 @@ import type {
   LetterBox,
   LetterList,
   LetterPage,
+  SignsOfUse,
   TopicTopology,
   Waiting,
 } from '../driver.js';
@@ -85,6 +86,19 @@ export class MysqlAdmin implements DriverAdmin {
   ): Promise<number> {
     const context = this.#context();
     return drainLetters(context, requireGroup(await context.catalogue.refresh(), topic, name), max, keep);
+  }
+
+  /** Who consumes has a holder, and its lock for as long as it lives. A row's number rises with each publish. */
+  async signsOfUse(): Promise<SignsOfUse> {
+    const { senders, tables } = this.#context();
+    return senders.run(async (link) => {
+      const holders = await link.rows(`select id from ${tables.holders} where is_free_lock(lock_name) = 0`);
+      const [last] = await link.rows(`select max(id) as id from ${tables.messages}`);
+      return {
+        others: holders.map(({ id }) => `a process consumes it, holder ${id}`),
+        counter: String(last?.id ?? null),
+      };
+    });
   }
 
   async letters(box: LetterBox, page: LetterPage): Promise<LetterList> {

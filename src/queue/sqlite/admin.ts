@@ -16,6 +16,7 @@ import {
 } from './letters.js';
 import { pause, resumeGroup } from './pausing.js';
 import type { QueueFile } from './queue-file.js';
+import { signsOfUse } from './signs-of-use.js';
 import { state } from './state.js';
 
 /** Letters moved, or rows deleted, in one transaction: some milliseconds in which the event loop stands still. */
@@ -39,6 +40,7 @@ export function adminOf(client: Client): DriverAdmin {
     resume: (topic, group) => client.run(() => client.file.write((there) => resumeGroup(there, topic, group))),
     drain: (topic, group, max, keep) => client.run(() => drain(client, topic, group, max, keep)),
     drainLetters: (topic, group, max, keep) => client.run(() => drainLetters(client, topic, group, max, keep)),
+    signsOfUse: () => client.run(() => signsOfUse(client)),
     depth: (topic, group) => client.run(() => client.file.read((there) => depthOf(there.group(topic, group), now()))),
     letters: (box, page) =>
       client.run(async () => {

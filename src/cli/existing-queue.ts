@@ -1,0 +1,28 @@
+import { QueueError } from '../queue/index.js';
+import { isMysqlUrl, isSqliteUrl, schemasOf } from './schemas.js';
+
+/**
+ * The URL of a queue that has to be there: opened by it, nothing is made. Rejects with `not-found` where a database has no
+ * tables of a queue, or there is no file. Whatever else is wrong, its driver says when it opens.
+ */
+export async function existingQueue(operation: string, url: string): Promise<string> {
+  if (!isSqliteUrl(url) && !isMysqlUrl(url)) return url;
+  const queue = await tablesOf(url).catch(() => undefined);
+  if (queue !== undefined && queue.applied.length + queue.unknown.length === 0) {
+    throw new QueueError(
+      `cannot ${operation}: there is no queue at the URL (tables ${queue.tablePrefix}…); correct the URL`,
+      { code: 'not-found' },
+    );
+  }
+  if (/[?&]createTables=/.test(url)) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}createTables=false`;
+}
+
+async function tablesOf(url: string) {
+  const schemas = await schemasOf(url);
+  try {
+    return (await schemas.statuses()).find(({ list }) => list === 'queue');
+  } finally {
+    await schemas.close();
+  }
+}
