@@ -373,7 +373,7 @@ export interface DriverAdmin {
 
 /** What a backend knows of its use by others than the driver that is asked. */
 export interface SignsOfUse {
-  /** Who has it open or consumes it, each in the same words whenever it is asked: `process 4711 of host has the file open`. */
+  /** Who consumes it, each in the same words whenever it is asked: `process 4711 of host consumes it`. */
   readonly others: readonly string[];
   /** Another one after each publish, or each hand-out; never by looking. Null: there is none. */
   readonly counter: string | null;

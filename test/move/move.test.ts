@@ -185,7 +185,7 @@ test('a source that is published to meanwhile is refused, and moved when that is
 });
 
 test.each([
-  ['sqlite', /process \d+ of .* has the file open/],
+  ['sqlite', /process \d+ of .* consumes it/],
   ['mysql', /a process consumes it/],
   ['amqp', /queue ".*" is consumed/],
 ] as const)(
@@ -202,6 +202,10 @@ test.each([
         consumer: 'c',
         onLost() {},
       });
+      // A file knows who ever had a message.
+      await sendAll(consumer, [entry('idle', 'first')]);
+      const [first] = await reader.receive(1, 10_000, new AbortController().signal);
+      await reader.settle([{ kind: 'ack', receipt: first?.receipt ?? {}, outbox: [] }]);
       const waiting = reader.receive(1, 30_000, new AbortController().signal);
 
       await expect(move(source, target)).rejects.toMatchObject({
