@@ -182,8 +182,16 @@ describe('dead-letters purge', () => {
 
 describe('what does not exist', () => {
   test.each([
-    ['a topic', ['list', 'imagse'], /no topic "imagse"/],
-    ['a topic to show from', ['show', 'imagse', 'x'], /no topic "imagse"/],
+    [
+      'a topic',
+      ['list', 'imagse'],
+      /of "imagse": there is no such topic; "signalbox topics" lists those on this queue/,
+    ],
+    [
+      'a topic to show from',
+      ['show', 'imagse', 'x'],
+      /of "imagse": there is no such topic; "signalbox topics" lists those on this queue/,
+    ],
     ['a group', ['list', 'images', '--group', 'adit'], /"adit"/],
     ['a letter to show', ['show', 'images', 'x'], /cannot show dead letter "x" of "images": .*has no dead letter/],
     ['a letter to redrive', ['redrive', 'images', 'x'], /cannot redrive "x": no such dead letter/],

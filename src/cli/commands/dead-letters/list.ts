@@ -3,6 +3,7 @@ import type { DeadLetter } from '../../../queue/index.js';
 import { withQueue } from '../../backend.js';
 import { colorsFor } from '../../colors.js';
 import { wholeNumberOption } from '../../flags.js';
+import { onGroup } from '../../on-group.js';
 import { printable } from '../../printable.js';
 import type { Cli } from '../../program.js';
 import { type Column, tableOf } from '../../table.js';
@@ -24,8 +25,10 @@ export function addList(parent: Command, { io }: Cli): void {
     .option('--cursor <cursor>', 'where the page before ended')
     .addHelpText('after', '\nExample:\n  $ signalbox dead-letters list jobs --limit 20');
   addLetterFlags(command).action(async (topic: string, flags: ListFlags) => {
-    const { letters, next } = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      admin.deadLetters(topic, flags.group).list({ limit: flags.limit, cursor: flags.cursor }),
+    const { letters, next } = await withQueue({ io, flags, topics: [] }, (queue) =>
+      onGroup(queue, { verb: 'list the dead letters of', topic, group: flags.group }, () =>
+        queue.admin.deadLetters(topic, flags.group).list({ limit: flags.limit, cursor: flags.cursor }),
+      ),
     );
     if (flags.json) return writeJson(io.stdout, { letters: letters.map(letterJson), next });
     if (letters.length === 0) return void io.stderr.write('no dead letters\n');

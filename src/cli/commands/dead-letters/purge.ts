@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { QueueError } from '../../../queue/index.js';
 import { withQueue } from '../../backend.js';
+import { onGroup } from '../../on-group.js';
 import type { Cli } from '../../program.js';
 import { whileShowing } from '../../progress.js';
 import { writeJson } from '../../write-json.js';
@@ -27,8 +28,10 @@ export function addPurge(parent: Command, { io }: Cli): void {
         code: 'invalid',
       });
     }
-    const purged = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      whileShowing(io, 'purging dead letters', admin.deadLetters(topic, flags.group).purge(selection)),
+    const purged = await withQueue({ io, flags, topics: [] }, (queue) =>
+      onGroup(queue, { verb: 'purge dead letters of', topic, group: flags.group }, () =>
+        whileShowing(io, 'purging dead letters', queue.admin.deadLetters(topic, flags.group).purge(selection)),
+      ),
     );
     if (flags.json) writeJson(io.stdout, { purged });
     else io.stdout.write(`${purged} purged\n`);

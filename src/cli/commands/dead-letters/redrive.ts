@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { withQueue } from '../../backend.js';
+import { onGroup } from '../../on-group.js';
 import type { Cli } from '../../program.js';
 import { whileShowing } from '../../progress.js';
 import { writeJson } from '../../write-json.js';
@@ -16,8 +17,10 @@ export function addRedrive(parent: Command, { io }: Cli): void {
   addLetterFlags(command).action(async (topic: string, ids: readonly string[], flags: SelectionFlags) => {
     const operation = `redrive dead letters of "${topic}"`;
     const selection = selectionOf(operation, ids, flags.all);
-    const redriven = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      whileShowing(io, 'redriving dead letters', admin.deadLetters(topic, flags.group).redrive(selection)),
+    const redriven = await withQueue({ io, flags, topics: [] }, (queue) =>
+      onGroup(queue, { verb: 'redrive dead letters of', topic, group: flags.group }, () =>
+        whileShowing(io, 'redriving dead letters', queue.admin.deadLetters(topic, flags.group).redrive(selection)),
+      ),
     );
     if (flags.json) writeJson(io.stdout, { redriven });
     else io.stdout.write(`${redriven} redriven\n`);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type DeadLetter, type Letters, QueueError } from '../../../queue/index.js';
 import { withQueue } from '../../backend.js';
 import { type Colors, colorsFor } from '../../colors.js';
+import { onGroup } from '../../on-group.js';
 import { printable, printableLines } from '../../printable.js';
 import type { Cli } from '../../program.js';
 import { isoTime, writeJson } from '../../write-json.js';
@@ -19,8 +20,10 @@ export function addShow(parent: Command, { io }: Cli): void {
     .addHelpText('after', '\nExample:\n  $ signalbox dead-letters show jobs jobs.jsonl:13');
   addLetterFlags(command).action(async (topic: string, id: string, flags: LetterFlags) => {
     const operation = `show dead letter "${id}" of "${topic}"`;
-    const letters = await withQueue({ io, flags, topics: [] }, ({ admin }) =>
-      lettersOf(admin.deadLetters(topic, flags.group), id),
+    const letters = await withQueue({ io, flags, topics: [] }, (queue) =>
+      onGroup(queue, { verb: 'show dead letters of', topic, group: flags.group }, () =>
+        lettersOf(queue.admin.deadLetters(topic, flags.group), id),
+      ),
     );
     if (letters.length === 0) {
       throw new QueueError(
