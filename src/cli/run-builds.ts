@@ -12,6 +12,7 @@ import type { RunnerName } from './config/settings.js';
 import { publishForeign } from './foreign-publisher.js';
 import type { CliIo } from './io.js';
 import type { JobsFile } from './jobs-file.js';
+import { pauseWarning } from './paused-topics.js';
 import { removeForgottenTails } from './remove-forgotten-tails.js';
 import type { Tally } from './tally.js';
 
@@ -116,8 +117,18 @@ async function serve(
       { backend: name, store: options.store.name, runner: options.runner, topics: names },
       'serving job requests',
     );
+    await warnOfBuildsOfOthers(store, options.runner, logger);
+    const warnOfPauses = pauseWarning({
+      ...{ queue, topics: Object.values(topics), clock, logger },
+      effect: options.untilIdle
+        ? 'what waits in these topics is not worked on, and --until-idle waits until it is'
+        : 'what waits in these topics is not worked on',
+    });
+    await warnOfPauses();
     if (jobs !== null) await feed(jobs, options, { backend, topics, clock });
-    await (options.untilIdle ? untilIdle({ queue, store, topics, clock, logger, stop }) : untilAborted(stop));
+    await (options.untilIdle
+      ? untilIdle({ queue, store, topics, clock, logger, stop, warnOfPauses })
+      : untilAborted(stop));
     if (stop.aborted) logger.info({ signal: String(stop.reason) }, 'asked to stop; finishing what is in hand');
   } finally {
     stopTidying();
@@ -182,6 +193,17 @@ function tidyHourly({ admin }: Queue, clock: Clock, logger: Logger): () => void 
   return () => cancel();
 }
 
+/** The scripted builds live in the process that began them: of those of another one, or of a run before, the runner here knows nothing. */
+async function warnOfBuildsOfOthers(store: BuildStore, runner: RunnerName, logger: Logger): Promise<void> {
+  if (runner === 'noop') return;
+  const { builds } = await store.list({ statuses: ['accepted', 'running'], limit: 1, cursor: null });
+  if (builds.length === 0) return;
+  logger.warn(
+    { runner, first: builds[0]?.requestId },
+    'builds are under way that another process has begun: this runner keeps builds in its own process, does not know them, and they will fail; run one orchestrator with it, and let it end its builds',
+  );
+}
+
 function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   // A signal listener alone keeps no process alive, and a queue without timers or sockets would let it end here.
@@ -205,13 +227,15 @@ interface Watched {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stop: AbortSignal;
+  readonly warnOfPauses: () => Promise<void>;
 }
 
 async function untilIdle(watched: Watched): Promise<void> {
-  const { clock, logger, stop } = watched;
+  const { clock, logger, stop, warnOfPauses } = watched;
   while (!stop.aborted) {
     try {
       if (await isIdle(watched)) return;
+      await warnOfPauses();
     } catch (error) {
       if (!(error instanceof QueueError && error.retryable)) throw error;
       logger.warn({ code: error.code }, 'could not see whether anything is left to do; trying again');

@@ -80,6 +80,21 @@ describe('enqueue', () => {
     expect(ids.size).toBe(2);
   });
 
+  test('says that nobody takes the request where the group is paused, and prints its id all the same', async () => {
+    const url = newUrl();
+    await cli([...short, '--queue', url], { connect: connectDurable });
+    await cli(['pause', 'jobs', '--queue', url], { connect: connectDurable });
+
+    const { code, stdout, stderr } = await cli([...short, '--queue', url], { connect: connectDurable });
+    await cli(['resume', 'jobs', '--queue', url], { connect: connectDurable });
+    const flowing = await cli([...short, '--queue', url], { connect: connectDurable });
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^[\da-f-]{36}\n$/);
+    expect(stderr).toBe('"jobs" is paused: nobody takes this request before "signalbox resume jobs"\n');
+    expect(flowing.stderr).toBe('');
+  });
+
   test('refuses a queue that would end with the command, and sends nothing', async () => {
     const url = newUrl();
 

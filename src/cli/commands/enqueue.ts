@@ -9,6 +9,7 @@ import {
 import { QueueError } from '../../queue/index.js';
 import { withQueue } from '../backend.js';
 import { addCommonFlags, type CommonFlags } from '../flags.js';
+import { pausedTopics } from '../paused-topics.js';
 import type { Cli } from '../program.js';
 import { requireDurable } from '../require-durable.js';
 import { isoTime, writeJson } from '../write-json.js';
@@ -49,7 +50,7 @@ export function addEnqueue(program: Command, { io }: Cli): void {
       return void io.stdout.write(`${JSON.stringify(request)}\n`);
     }
     const topics = orchestratorTopics();
-    await withQueue({ io, flags, topics: Object.values(topics) }, async (queue, _, { jobsKey }) => {
+    const paused = await withQueue({ io, flags, topics: Object.values(topics) }, async (queue, _, { jobsKey }) => {
       requireDurable(
         'enqueue a job request',
         queue,
@@ -60,9 +61,13 @@ export function addEnqueue(program: Command, { io }: Cli): void {
         key: request.request_id,
         routingKey: jobsKey,
       });
+      return pausedTopics(queue, [topics.jobs]).catch(() => []); // the request is sent, whatever can be told of it
     });
     if (flags.json) writeJson(io.stdout, { requestId: request.request_id, sent: true, request });
     else io.stdout.write(`${request.request_id}\n`);
+    for (const topic of paused) {
+      io.stderr.write(`"${topic}" is paused: nobody takes this request before "signalbox resume ${topic}"\n`);
+    }
   });
 }
 
