@@ -1,13 +1,13 @@
 import { openQueue } from '../open-queue.js';
 import { jobRequestVersion, orchestratorTopics } from '../orchestrator/index.js';
-import type { Driver, Queue, Topic } from '../queue/index.js';
+import { type Driver, type Queue, QueueError, type Topic } from '../queue/index.js';
 import type { Config } from './config/config.js';
 import { foreignNamesOf, jobsMapping, queueUrlOf } from './config/foreign-names.js';
 import { isOwnFile } from './config/settings.js';
 import { type CommonFlags, configOf } from './flags.js';
 import type { CliIo } from './io.js';
 import { loggerOf } from './logging.js';
-import { makeOwnFolder } from './own-folder.js';
+import { makeOwnFolder, missingText } from './own-folder.js';
 
 /** Where a URL leads: any number of clients of the same messages. */
 export interface Backend {
@@ -28,6 +28,13 @@ export async function configuredBackend(config: Config, io: CliIo): Promise<Back
   }
   if (isOwnFile(url)) makeOwnFolder(url);
   return backendOf(url, io);
+}
+
+/** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the default file is not there. */
+export async function existingBackend(config: Config, io: CliIo): Promise<Backend> {
+  const missing = missingText(queueUrlOf(config));
+  if (missing !== '') throw new QueueError(`cannot open a queue${missing}`, { code: 'not-found' });
+  return configuredBackend(config, io);
 }
 
 /** `memory:` is a store of this command's own, on its clock; everything else is as `openQueue` reads it. */
@@ -56,7 +63,7 @@ export async function withQueue<T>(
   use: (queue: Queue, config: Config, backend: Backend) => Promise<T>,
 ): Promise<T> {
   const config = await configOf(io, flags);
-  const backend = await configuredBackend(config, io);
+  const backend = await (topics.length === 0 ? existingBackend : configuredBackend)(config, io);
   const queue = await openQueue(await backend.driver(), {
     topics,
     logger: loggerOf(io, flags, config),

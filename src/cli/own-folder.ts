@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isOwnFile } from './config/settings.js';
 
 /**
  * Makes the folder of a default file, `.signalbox`, with a `.gitignore` that keeps all of it out of the repository that it is in: nobody
  * asked for it by name. Where it cannot be made, opening the file says why.
  */
 export function makeOwnFolder(url: string): void {
-  const folder = dirname(url.replace(/^sqlite:/, ''));
+  const folder = dirname(pathOf(url));
   if (existsSync(folder)) return;
   try {
     mkdirSync(folder, { recursive: true });
@@ -14,4 +15,18 @@ export function makeOwnFolder(url: string): void {
   } catch {
     // Said by whoever opens the file.
   }
+}
+
+/** Whether a URL is a default whose file nothing has made in this folder. Who only looks makes none. */
+export function isMissingOwnFile(url: string): boolean {
+  return isOwnFile(url) && !existsSync(pathOf(url));
+}
+
+/** Why there is nothing to see, to be put behind what there is none of; empty where the file is there. */
+export function missingText(url: string): string {
+  return isMissingOwnFile(url) ? `: there is no ${pathOf(url)} in this folder; --queue names another queue` : '';
+}
+
+function pathOf(url: string): string {
+  return url.replace(/^sqlite:/, '');
 }

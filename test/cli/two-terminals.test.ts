@@ -1,5 +1,5 @@
 // The built program as somebody uses it who has installed nothing: two terminals in one folder, the default queue in a file there.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -81,8 +81,71 @@ describe('with nothing installed and nothing said', { timeout: deadlineMs }, () 
     });
   });
 
+  test.each([
+    ['builds', 0],
+    ['topics', 0],
+    ['builds show x', 3],
+    ['builds cancel x', 3],
+    ['dead-letters list jobs', 3],
+    ['pause jobs', 3],
+    ['tail jobs', 3],
+    ['topology', 3],
+  ])('in a folder where nothing has been sent %s says so, and makes no file', async (command, exitCode) => {
+    const { code, stdout, stderr } = await signalbox(...command.split(' ')).ended;
+
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+    expect(stderr).toMatch(/there is no \.signalbox\/queue\.db in this folder|no build|none has this request id/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('a request that no orchestrator has taken yet is no build, and the error says where it is', async () => {
+    const id = (await text(...enqueue)).trim();
+
+    for (const command of ['show', 'cancel']) {
+      const { code, stderr } = await signalbox('builds', command, id).ended;
+      expect({ code, stderr }).toEqual({
+        code: 3,
+        stderr: expect.stringMatching(
+          /when an orchestrator takes it: until then "signalbox topics" counts it as ready in "jobs"\n$/,
+        ),
+      });
+    }
+  });
+
+  test('an orchestrator whose topic is paused says what it waits for, and goes on when that flows', async () => {
+    await text(...enqueue);
+    await text('pause', 'jobs');
+
+    const orchestrator = signalbox('orchestrate', '--until-idle', '--poll-accepted-ms', '50', '--json');
+    await orchestrator.told(
+      '"paused":["jobs"],"msg":"paused: what waits in these topics is not worked on, and --until-idle waits until it is; \\"signalbox resume TOPIC\\"',
+    );
+    await text('resume', 'jobs');
+
+    const { code, stdout } = await orchestrator.ended;
+    expect({ code, summary: JSON.parse(stdout).summary }).toMatchObject({ code: 0, summary: { succeeded: 1 } });
+  });
+
+  test('an orchestrator warns of builds that the scripted runner of another process has begun', async () => {
+    const slow = ['--runner', 'scripted', '--poll-accepted-ms', '60000', '--poll-running-ms', '60000'];
+    const first = signalbox('orchestrate', ...slow);
+    const id = (await text(...enqueue)).trim();
+    await expect
+      .poll(async () => (await json<{ builds: unknown[] }>('builds', '--state', 'accepted')).builds.length, {
+        timeout: deadlineMs / 2,
+      })
+      .toBe(1);
+
+    const second = signalbox('orchestrate', ...slow);
+    await second.told('builds are under way that another process has begun');
+    for (const { child } of [first, second]) child.kill('SIGTERM');
+
+    expect((await second.ended).stderr).toContain(`"first":"${id}"`);
+    expect((await first.ended).stderr).not.toContain('another process');
+  });
+
   test('the file lies in a folder that keeps itself out of a repository', async () => {
-    await text('topics');
+    await text(...enqueue);
 
     expect(existsSync(join(folder, '.signalbox', 'queue.db'))).toBe(true);
     expect(readFileSync(join(folder, '.signalbox', '.gitignore'), 'utf8')).toBe('*\n');
@@ -121,7 +184,7 @@ describe('with nothing installed and nothing said', { timeout: deadlineMs }, () 
     for (const verb of ['show', 'cancel']) {
       const { code, stderr } = await signalbox('builds', verb, 'c6a93abd-2713-4d12-b76b-f6771968702f').ended;
 
-      expect(stderr).toMatch(/^signalbox: cannot (show build|cancel) "c6a93abd-.*\n$/);
+      expect(stderr).toMatch(/^signalbox: cannot (show|cancel) build "c6a93abd-.*\n$/);
       expect(code).toBe(3);
     }
   });

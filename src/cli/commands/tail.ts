@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { StoredMessage } from '../../queue/driver.js';
 import { idOf } from '../../queue/message.js';
-import { configuredBackend } from '../backend.js';
+import { existingBackend } from '../backend.js';
 import { type Colors, colorsFor } from '../colors.js';
 import { wholeNumberText } from '../config/setting.js';
 import { parsed } from '../config/setting-option.js';
@@ -40,7 +40,7 @@ export function addTail(program: Command, cli: Cli): void {
 
 async function tail({ io }: Cli, topic: string, flags: TailFlags): Promise<void> {
   const config = await configOf(io, flags);
-  const backend = await configuredBackend(config, io);
+  const backend = await existingBackend(config, io);
   const show = flags.json ? jsonLine : textLine(io.stdout, colorsFor(io.stdout, io.env));
   const stop = listenForStop(io);
   try {

@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { type Queue, QueueError } from '../../queue/index.js';
 import { withQueue } from '../backend.js';
 import { colorsFor } from '../colors.js';
-import { addCommonFlags, type CommonFlags } from '../flags.js';
+import { queueUrlOf } from '../config/foreign-names.js';
+import { addCommonFlags, type CommonFlags, configOf } from '../flags.js';
+import { missingText } from '../own-folder.js';
 import { printable } from '../printable.js';
 import type { Cli } from '../program.js';
 import { type Column, tableOf } from '../table.js';
@@ -29,6 +31,11 @@ export function addTopics(program: Command, { io }: Cli): void {
     )
     .addHelpText('after', '\nExample:\n  $ signalbox topics');
   addCommonFlags(command).action(async (flags: CommonFlags) => {
+    const missing = missingText(queueUrlOf(await configOf(io, flags)));
+    if (missing !== '') {
+      if (flags.json) return writeJson(io.stdout, { topics: [] });
+      return void io.stderr.write(`no topics${missing}\n`);
+    }
     const { lines, durable } = await withQueue({ io, flags, topics: [] }, async (queue) => ({
       lines: await groupLines(queue),
       durable: queue.capabilities.durable,

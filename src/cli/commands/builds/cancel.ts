@@ -6,6 +6,7 @@ import { buildRecordJson } from '../../build-record.js';
 import type { Cli } from '../../program.js';
 import { requireDurable } from '../../require-durable.js';
 import { writeJson } from '../../write-json.js';
+import { findBuild } from './find-build.js';
 import { addBuildFlags, type BuildFlags, withBuildStore } from './store.js';
 
 interface CancelFlags extends BuildFlags {
@@ -26,14 +27,16 @@ export function addCancel(parent: Command, { io }: Cli): void {
     );
   addBuildFlags(command).action(async (id: string, flags: CancelFlags) => {
     const topics = orchestratorTopics();
-    const build = await withBuildStore(io, flags, ({ store }) =>
-      withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
+    const build = await withBuildStore(io, flags, async ({ store }) => {
+      // Before the queue is opened, which makes what is not there: nobody who looks in the wrong folder wants that.
+      await findBuild(store, 'cancel', id);
+      return withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
         requireDurable('cancel a build', queue);
         // Never started, so that its runner is never asked: whoever serves the queue asks his own.
         const orchestrator = createOrchestrator({ queue, topics, store, runner: noopRunner() });
         return orchestrator.cancel(id, flags.reason);
-      }),
-    );
+      });
+    });
     const requested = !hasEnded(build);
     if (flags.json) return writeJson(io.stdout, { requested, build: buildRecordJson(build) });
     if (requested) io.stdout.write(`asked to cancel ${build.requestId}, which is ${build.status}\n`);

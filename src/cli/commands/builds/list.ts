@@ -8,9 +8,11 @@ import {
   buildStates,
   maxPageSize,
 } from '../../../orchestrator/index.js';
+import { storeUrlOf } from '../../build-store-of.js';
 import { buildJson, buildsTable } from '../../builds-report.js';
 import { parsed } from '../../config/setting-option.js';
 import { wholeNumberOption } from '../../flags.js';
+import { missingText } from '../../own-folder.js';
 import { printable } from '../../printable.js';
 import type { Cli } from '../../program.js';
 import { whileShowing } from '../../progress.js';
@@ -38,13 +40,14 @@ export function addList(parent: Command, { io }: Cli): void {
     .addOption(new Option('--newest', 'the last page, for which all are read').conflicts('cursor'))
     .addHelpText('after', '\nExample:\n  $ signalbox builds list --state running --limit 20');
   addBuildFlags(command).action(async (flags: ListFlags) => {
-    const { builds, next } = await withBuildStore(io, flags, ({ store }) =>
-      flags.newest
+    const { builds, next, config } = await withBuildStore(io, flags, async ({ store, config }) => ({
+      ...(await (flags.newest
         ? whileShowing(io, 'reading all builds', newestOf(store, flags))
-        : store.list({ statuses: flags.state, limit: flags.limit, cursor: flags.cursor ?? null }),
-    );
+        : store.list({ statuses: flags.state, limit: flags.limit, cursor: flags.cursor ?? null }))),
+      config,
+    }));
     if (flags.json) return writeJson(io.stdout, { builds: builds.map(buildJson), next });
-    if (builds.length === 0) return void io.stderr.write('no builds\n');
+    if (builds.length === 0) return void io.stderr.write(`no builds${missingText(storeUrlOf(config))}\n`);
     io.stdout.write(buildsTable(io, builds, { wholeIds: true }));
     if (next !== null) io.stderr.write(`more: --cursor '${printable(next)}'\n`);
   });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { BuildStore } from '../../../orchestrator/index.js';
+import { type BuildStore, memoryBuildStore } from '../../../orchestrator/index.js';
 import { QueueError } from '../../../queue/index.js';
 import { openBuildStore, storeUrlOf } from '../../build-store-of.js';
 import type { Config } from '../../config/config.js';
@@ -7,6 +7,7 @@ import { addSettings } from '../../config/setting-option.js';
 import { settings } from '../../config/settings.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../../flags.js';
 import type { CliIo } from '../../io.js';
+import { isMissingOwnFile } from '../../own-folder.js';
 
 export type BuildFlags = CommonFlags;
 
@@ -27,7 +28,8 @@ export async function withBuildStore<T>(
       { code: 'unsupported' },
     );
   }
-  const store = await openBuildStore(config);
+  // One that is empty stands for a file that is not there: looking makes none.
+  const store = isMissingOwnFile(storeUrlOf(config)) ? memoryBuildStore() : await openBuildStore(config);
   try {
     return await use({ store, config });
   } finally {
