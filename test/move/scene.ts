@@ -32,6 +32,15 @@ export const plain = {
   expectedDelaysMs: [],
 } as const;
 
+export const ordered = {
+  name: 'keyed',
+  ordering: 'key',
+  lanes: 4,
+  groups: [{ name: 'default', patterns: ['#'] }],
+  maxRedeliveries: 7,
+  expectedDelaysMs: [1_000],
+} as const;
+
 const topics = [
   {
     name: 'plain.images',
@@ -44,14 +53,7 @@ const topics = [
     maxRedeliveries: 20,
     expectedDelaysMs: [],
   },
-  {
-    name: 'keyed',
-    ordering: 'key',
-    lanes: 4,
-    groups: [{ name: 'default', patterns: ['#'] }],
-    maxRedeliveries: 7,
-    expectedDelaysMs: [1_000],
-  },
+  ordered,
 ] as const;
 
 export const keys = ['a', 'b', 'c'] as const;
