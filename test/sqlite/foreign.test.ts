@@ -1,0 +1,27 @@
+// Of this driver alone: any program may insert a message, as the user's page says.
+import { readFileSync } from 'node:fs';
+import Libsql from 'libsql';
+import { defineTopic, openQueue } from 'signalbox';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { TemporaryFolder } from './temporary-folder.js';
+
+const [, statement = ''] =
+  /## Foreign messages[\s\S]*?```sql\n([\s\S]*?)```/.exec(readFileSync('docs/sqlite.md', 'utf8')) ?? [];
+
+test('a message that is inserted as documented is ready, as old as it is, and served', async () => {
+  using folder = new TemporaryFolder();
+  const greetings = defineTopic('greetings', { schema: z.object({ hello: z.string() }) });
+  await using queue = await openQueue(`sqlite:${folder.file}`, { topics: [greetings] });
+  const database = new Libsql(folder.file, { timeout: 5_000 });
+
+  database.exec(statement);
+  database.close();
+
+  const { ready, oldestAgeMs } = await queue.admin.depth(greetings);
+  expect(ready).toBe(1);
+  expect(oldestAgeMs).toBeLessThan(60_000);
+  const handled: string[] = [];
+  await queue.consume(greetings, ({ message }) => void handled.push(message.body.hello));
+  await expect.poll(() => handled).toEqual(['world']);
+});
