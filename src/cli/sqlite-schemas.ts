@@ -6,7 +6,7 @@ import { nothingApplied } from '../sql/schema-status.js';
 import { classifySqlite } from '../sql/sqlite-errors.js';
 import { sqliteFailure } from '../sql/sqlite-failure.js';
 import { SqliteFile } from '../sql/sqlite-file.js';
-import { sqliteMigrating } from '../sql/sqlite-schema.js';
+import { type SqliteMigrating, sqliteMigrating } from '../sql/sqlite-schema.js';
 import { type SqliteTableSettings, sqliteTableSettings } from '../sql/sqlite-settings.js';
 import { readSqliteUrl } from '../sql/sqlite-url.js';
 import { type Schemas, schemasOn } from './schemas-on.js';
@@ -18,8 +18,8 @@ export async function sqliteSchemas(url: string): Promise<Schemas> {
 
   /** On a connection that is closed afterwards. */
   const using = async <T>(use: (schemas: Schemas) => Promise<T>): Promise<T> => {
-    const { db, schema, close } = sqliteMigrating(settings.path);
     const failure = (error: unknown) => sqliteFailure('migrate', error);
+    const { db, schema, close } = connected(settings.path);
     const open = schemasOn({ backend: 'sqlite', db, schema, lists, classify: classifySqlite, failure, close });
     return use(open).finally(close);
   };
@@ -40,6 +40,14 @@ function settingsOf(url: string): SqliteTableSettings {
   try {
     const { leaseMs: _, ...options } = readSqliteUrl(url);
     return sqliteTableSettings(options);
+  } catch (error) {
+    throw sqliteFailure('migrate', error);
+  }
+}
+
+function connected(path: string): SqliteMigrating {
+  try {
+    return sqliteMigrating(path);
   } catch (error) {
     throw sqliteFailure('migrate', error);
   }

@@ -1,4 +1,5 @@
 import Libsql from 'libsql';
+import { Refusal } from '../queue/driver.js';
 
 /** What SQLite keeps in a column, as it comes back: integers up to 2^53, texts, bytes. */
 export type SqliteValue = string | number | null | Uint8Array;
@@ -19,9 +20,16 @@ export class SqliteConnection {
   readonly #library: InstanceType<typeof Libsql>;
   readonly #prepared = new Map<string, Prepared>();
 
-  /** Makes the file unless it exists; throws what libsql throws. */
+  /** Makes the file unless it exists. Throws an `unavailable` refusal where it cannot be opened: libsql's own error has no code. */
   constructor(path: string) {
-    this.#library = new Libsql(path, { timeout: 0 });
+    try {
+      this.#library = new Libsql(path, { timeout: 0 });
+    } catch (error) {
+      const remedy = 'give the path of a file that this process may read and write, in a folder that it may write to';
+      const refusal = new Refusal('unavailable', `${path} cannot be opened as a database`, remedy);
+      refusal.cause = error;
+      throw refusal;
+    }
   }
 
   get inTransaction(): boolean {

@@ -23,7 +23,7 @@ const byCode: Readonly<Record<string, Classification>> = {
   SQLITE_READONLY: { code: 'denied', ...never },
   SQLITE_PERM: { code: 'denied', ...never },
   SQLITE_AUTH: { code: 'denied', ...never },
-  SQLITE_CANTOPEN: { code: 'unavailable', ...never },
+  SQLITE_CANTOPEN: { code: 'unavailable', ...later },
   SQLITE_NOTADB: { code: 'invalid', ...never },
   SQLITE_CORRUPT: { code: 'internal', ...never },
 };
@@ -39,6 +39,16 @@ export function classifySqlite(error: unknown): Classification {
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error);
   return (code.startsWith('SQLITE_BUSY') && code !== 'SQLITE_BUSY_SNAPSHOT') || code.startsWith('SQLITE_LOCKED');
+}
+
+/** Whether pages of the file are not what SQLite has written. */
+export function isCorrupt(error: unknown): boolean {
+  return codeOf(error).startsWith('SQLITE_CORRUPT');
+}
+
+/** Whether SQLite said it, not a library above it. */
+export function isSqlite(error: unknown): boolean {
+  return codeOf(error).startsWith('SQLITE_');
 }
 
 function codeOf(error: unknown): string {

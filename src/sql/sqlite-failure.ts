@@ -1,18 +1,42 @@
-import type { QueueError } from '../queue/driver.js';
-import { sqlFailure, type Telling } from './sql-failure.js';
-import { classifySqlite } from './sqlite-errors.js';
+import { type QueueError, type QueueErrorCode, Refusal } from '../queue/driver.js';
+import { sqlFailure } from './sql-failure.js';
+import { classifySqlite, isCorrupt, isSqlite } from './sqlite-errors.js';
+
+/** What is wrong and what to do about it, by code. */
+const words: Partial<Record<QueueErrorCode, readonly [fault: string, remedy: string]>> & {
+  readonly internal: readonly [string, string];
+} = {
+  denied: ['the file, or its folder, cannot be written to', 'give this process the right to'],
+  invalid: ['the file is no SQLite database', 'give another path'],
+  unavailable: ['the file cannot be opened, read or written at present', 'look at the cause, then try again'],
+  conflict: ['somebody else wrote to the file meanwhile', 'try again'],
+  'resource-exhausted': ['the disk is full, or memory is', 'make room, then try again'],
+  'payload-too-large': ['it is larger than SQLite keeps', 'make it smaller'],
+  internal: ['SQLite answered what should not happen', 'look at the cause, and report this'],
+};
+
+/** Of a file whose pages are not what they were: nothing that this code could do or report. */
+const corrupt = ['the file is damaged', 'restore it from a copy, or save what "sqlite3 FILE .recover" finds'] as const;
 
 /** See `sqlFailure`. */
 export function sqliteFailure(operation: string, error: unknown): QueueError {
-  return sqlFailure({ backend: 'sqlite', classify: classifySqlite, words }, operation, error);
+  const [fault, remedy] = isCorrupt(error) ? corrupt : words.internal;
+  const sentences = Object.fromEntries(Object.entries(words).map(([code, both]) => [code, both.join('; ')]));
+  const telling = {
+    backend: 'sqlite',
+    classify: classifySqlite,
+    words: { ...sentences, internal: `${fault}; ${remedy}` },
+  };
+  return sqlFailure(telling, operation, error);
 }
 
-const words: Telling['words'] = {
-  denied: 'the file, or its folder, cannot be written to; give this process the right to',
-  invalid: 'the file is no SQLite database; give another path',
-  unavailable: 'the file cannot be opened, read or written at present; look at the cause, then try again',
-  conflict: 'somebody else wrote to the file meanwhile; try again',
-  'resource-exhausted': 'the disk is full, or memory is; make room, then try again',
-  'payload-too-large': 'it is larger than SQLite keeps; make it smaller',
-  internal: 'SQLite answered what should not happen; look at the cause, and report this',
-};
+/** The same for a driver, which says it by refusals: with the file's name. What SQLite did not say, or what may have taken effect, is as it is. */
+export function sqliteRefusal(path: string, error: unknown): unknown {
+  if (!isSqlite(error)) return error;
+  const { code, outcomeUnknown } = classifySqlite(error);
+  if (outcomeUnknown) return error;
+  const [fault, remedy] = isCorrupt(error) ? corrupt : (words[code] ?? words.internal);
+  const refusal = new Refusal(code, `${fault} (${path})`, remedy);
+  refusal.cause = error;
+  return refusal;
+}

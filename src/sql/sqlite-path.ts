@@ -14,6 +14,9 @@ export function sqlitePath(path: string): string {
     const real = join(realpathSync(folder), basename(absolute));
     const stats = statSync(real, { throwIfNoEntry: false });
     if (stats?.isDirectory()) throw new Refusal('invalid', `${path} is a folder`, 'give the path of a file in it');
+    if (stats !== undefined && !stats.isFile()) {
+      throw new Refusal('invalid', `${path} is no regular file`, 'give the path of one, or of none that is there yet');
+    }
     // Beside it SQLite keeps its write-ahead log.
     accessSync(
       dirname(stats === undefined ? real : realpathSync(real)),

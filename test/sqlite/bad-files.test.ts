@@ -1,7 +1,7 @@
 // Of this driver alone: what can be wrong with a file, a folder and a disk.
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { defineTopic, openQueue, type Queue } from 'signalbox';
@@ -33,7 +33,33 @@ describe('opening', () => {
       code: 'invalid',
       retryable: false,
       backend: 'sqlite',
+      message: expect.stringContaining(`the file is no SQLite database (${folder.file}); give another path`),
     });
+  });
+
+  test('a device in the place of the file is "invalid", what cannot be made "unavailable", each by its name', async () => {
+    const device = openQueue('sqlite:/dev/null', { topics: [topic] });
+    const unmakeable = openQueue('sqlite:/proc/queue.db', { topics: [topic] });
+
+    await expect(device).rejects.toMatchObject({ code: 'invalid', outcomeUnknown: false });
+    await expect(device).rejects.toThrow(/\/dev\/null is no regular file; give the path of one/);
+    await expect(unmakeable).rejects.toMatchObject({ code: 'unavailable', outcomeUnknown: false });
+    await expect(unmakeable).rejects.toThrow(/\/proc\/queue\.db cannot be opened/);
+  });
+
+  test('a damaged file is named, and what to do', async () => {
+    const queue = await openQueue(`sqlite:${folder.file}`, { topics: [topic] });
+    for (let n = 0; n < 20; n++) await queue.publish(topic, { n, note });
+    await queue.close();
+    const database = new Libsql(folder.file);
+    database.exec('pragma wal_checkpoint(truncate)');
+    database.close();
+    const bytes = readFileSync(folder.file);
+    writeFileSync(folder.file, Buffer.concat([bytes.subarray(0, 4_096), Buffer.alloc(bytes.length - 4_096, 0x5a)]));
+
+    await expect(openQueue(`sqlite:${folder.file}`, { topics: [topic] })).rejects.toThrow(
+      `the file is damaged (${folder.file}); restore it from a copy`,
+    );
   });
 
   test('a folder in the place of the file is "invalid", a file in the place of a folder "unavailable"', async () => {

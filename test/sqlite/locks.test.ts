@@ -219,6 +219,16 @@ test.each(['libsql', 'kysely'] as const)(
   },
 );
 
+test('a caller\'s transaction of Kysely\'s that has ended is "invalid"', async () => {
+  await using queue = await openQueue(url, { topics: [topic] });
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: new Libsql(folder.file) as never }) });
+
+  const ended = await db.transaction().execute(async (trx) => trx);
+
+  await expect(queue.within(ended).publish(topic, { n: 1 })).rejects.toMatchObject({ code: 'invalid' });
+  await db.destroy();
+});
+
 const declared = {
   name: 'jobs',
   ordering: 'none',

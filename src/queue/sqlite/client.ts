@@ -1,3 +1,4 @@
+import { sqliteRefusal } from '../../sql/sqlite-failure.js';
 import { type Clock, Refusal } from '../driver.js';
 import type { QueueFile } from './queue-file.js';
 
@@ -7,6 +8,7 @@ export class Client {
   #file: QueueFile | null = null;
 
   constructor(
+    readonly path: string,
     readonly clock: Clock,
     readonly now: () => number,
     readonly leaseMs: number,
@@ -31,7 +33,11 @@ export class Client {
     if (this.#state !== 'not open' || this.#file !== null) {
       throw new Refusal('invalid', 'this sqlite driver was opened before', 'make a new driver to open the file again');
     }
-    this.#file = await attach();
+    try {
+      this.#file = await attach();
+    } catch (error) {
+      throw sqliteRefusal(this.path, error);
+    }
     this.#state = 'open';
   }
 
@@ -59,7 +65,7 @@ export class Client {
       return this.isKilled ? never() : result;
     } catch (error) {
       if (this.isKilled) return never();
-      throw error;
+      throw sqliteRefusal(this.path, error);
     }
   }
 }

@@ -47,7 +47,7 @@ export class SqliteDriver implements Driver {
     this.#settings = settings;
     this.clock = settings.givenClock;
     this.capabilities = capabilitiesWith(settings.leaseMs);
-    this.#client = new Client(settings.clock, settings.now, settings.leaseMs);
+    this.#client = new Client(settings.path, settings.clock, settings.now, settings.leaseMs);
     this.admin = adminOf(this.#client);
   }
 

@@ -1,5 +1,5 @@
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
-import { classifySqlite, isBusy } from '../../sql/sqlite-errors.js';
+import { classifySqlite, isBusy, isSqlite } from '../../sql/sqlite-errors.js';
 import type { SqliteFile } from '../../sql/sqlite-file.js';
 import { LockPauses, lockedFor, pastLocks } from '../../sql/sqlite-lock.js';
 import type { Steps } from '../../sql/sqlite-steps.js';
@@ -58,8 +58,7 @@ export async function sendWithin(
 ): Promise<readonly SendResult[]> {
   const transaction = transactionOf(within, options);
   const named = namesOf(options.tablePrefix);
-  const [main] = await transaction.ask('pragma database_list', []);
-  if (main?.file !== options.tables.file.path) throw noTransaction();
+  if ((await fileOf(transaction)) !== options.tables.file.path) throw noTransaction();
   await transaction.lock(named(lockSql));
   const steps = (function* (): Steps<readonly SendResult[]> {
     return yield* sendBatch(batch, yield* readCatalogue(null), now());
@@ -70,6 +69,17 @@ export async function sendWithin(
     step = steps.next(await transaction.ask(named(step.value.sql), step.value.parameters));
   }
   return step.value;
+}
+
+async function fileOf(transaction: Within): Promise<SqliteValue | undefined> {
+  try {
+    const [main] = await transaction.ask('pragma database_list', []);
+    return main?.file;
+  } catch (error) {
+    if (isSqlite(error)) throw error;
+    // Kysely says so, of a transaction that has ended.
+    throw noTransaction(error);
+  }
 }
 
 function transactionOf(within: unknown, { tables, patienceMs }: CallersOptions): Within {
@@ -160,10 +170,12 @@ function isKysely(value: unknown): value is KyselyTransaction {
   );
 }
 
-function noTransaction(): Refusal {
-  return new Refusal(
+function noTransaction(cause?: unknown): Refusal {
+  const refusal = new Refusal(
     'invalid',
     'what was given as transaction is not an open transaction on the file of this queue',
     'give a libsql connection after "begin", or the trx of a Kysely transaction, on the same file',
   );
+  refusal.cause = cause;
+  return refusal;
 }
