@@ -26,8 +26,7 @@ const remedies: Record<QueueErrorCode, string> = {
 /** A refusal means what it says; everything else is for the driver's own table. */
 export function classifyWith(driver: Driver): (error: unknown) => Classification {
   return (error) => {
-    if (error instanceof Refusal)
-      return { code: error.code, retryable: retryableRefusals.has(error.code), outcomeUnknown: false };
+    if (error instanceof Refusal) return { code: error.code, retryable: error.retryable, outcomeUnknown: false };
     try {
       return driver.classify(error);
     } catch {
@@ -36,8 +35,6 @@ export function classifyWith(driver: Driver): (error: unknown) => Classification
     }
   };
 }
-
-const retryableRefusals: ReadonlySet<QueueErrorCode> = new Set(['conflict', 'unavailable', 'resource-exhausted']);
 
 /** The error that a user sees: `cannot publish to "jobs": …; remedy`. Raw texts of a client library stay in `cause`, they may hold secrets. */
 export function wrapFailure(operation: string, backend: string, failure: CallFailure): QueueError {

@@ -18,7 +18,7 @@ export function sqlFailure({ backend, classify, words }: Telling, operation: str
   if (error instanceof Refusal) {
     return new QueueError(`cannot ${operation} on ${backend}: ${error.message}; ${error.remedy}`, {
       code: error.code,
-      retryable: error.code === 'unavailable' || error.code === 'conflict',
+      retryable: error.retryable,
       backend,
       cause: error.cause,
     });

@@ -39,6 +39,7 @@ export class SqliteFile {
   /** What the connection does at present. */
   #synchronousNow: 'full' | 'normal';
   readonly #onProbe = new Set<() => void>();
+  readonly #onGone = new Set<(refusal: Refusal) => void>();
   #stopProbing: () => void = () => {};
   #version: SqliteValue = null;
   /** Null until it is certain that there is a file. */
@@ -76,7 +77,12 @@ export class SqliteFile {
       this.#inode = statSync(path).ino;
     });
     this.#writer = new SqliteWriter(this.#connection, {
-      onBegin: (durable) => this.#synchronise(durable ? this.#synchronous : 'normal'),
+      onBegin: (durable) => {
+        // At each commit, 2 us: what is written to a file that is gone reaches nobody.
+        this.#lookForFile();
+        this.check();
+        this.#synchronise(durable ? this.#synchronous : 'normal');
+      },
       onCommitted: () => this.#wrote(),
     });
     this.#room = new SqliteRoom(path, this.#connection, this.#writer);
@@ -94,14 +100,13 @@ export class SqliteFile {
     return this.#writer.write(options, steps);
   }
 
-  /** Throws an `unavailable` refusal once the file is no longer the one that was opened: what is written would reach nobody. */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /** Throws an `unavailable` refusal, for good, once the file is no longer the one that was opened: what is written would reach nobody. */
   check(): void {
-    if (!this.#gone) return;
-    throw new Refusal(
-      'unavailable',
-      `${this.path} was removed or replaced while it was open`,
-      'never move the file of a queue that is in use; open it again to use what is there now',
-    );
+    if (this.#gone) throw this.#goneRefusal();
   }
 
   /** The error that says that somebody has the write lock at this moment, also in this process; null where nobody has it. */
@@ -119,6 +124,12 @@ export class SqliteFile {
   onProbe(callback: () => void): () => void {
     this.#onProbe.add(callback);
     return () => this.#onProbe.delete(callback);
+  }
+
+  /** Calls back once, when the file is found to be removed or replaced. Answers a function that ends it. */
+  onGone(callback: (refusal: Refusal) => void): () => void {
+    this.#onGone.add(callback);
+    return () => this.#onGone.delete(callback);
   }
 
   /** One user fewer; the last one closes the file. */
@@ -161,16 +172,29 @@ export class SqliteFile {
     }
   }
 
+  #lookForFile(): void {
+    if (this.#gone || !this.#isReplaced()) return;
+    this.#gone = true;
+    for (const callback of [...this.#onGone]) callback(this.#goneRefusal());
+    this.bell.ring();
+  }
+
+  #goneRefusal(): Refusal {
+    return new Refusal(
+      'unavailable',
+      `${this.path} was removed or replaced while it was open`,
+      'never move the file of a queue that is in use; open it again to use what is there now',
+      false,
+    );
+  }
+
   #isReplaced(): boolean {
     return this.#inode !== null && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode;
   }
 
   #probe(): void {
     this.#stopProbing = systemClock.schedule(() => {
-      if (!this.#gone && this.#isReplaced()) {
-        this.#gone = true;
-        this.bell.ring();
-      }
+      this.#lookForFile();
       this.#look();
       for (const callback of [...this.#onProbe]) callback();
       if (!this.#gone) this.#room.tidy();

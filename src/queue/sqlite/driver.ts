@@ -22,6 +22,7 @@ import { capabilitiesWith } from './capabilities.js';
 import type { Catalogue } from './catalogue.js';
 import { Client } from './client.js';
 import { declare } from './declaring.js';
+import { tidy } from './expiring.js';
 import { queueMigrationList } from './migrations/index.js';
 import type { SqliteSettings } from './options.js';
 import { Presence } from './presence.js';
@@ -41,6 +42,7 @@ export class SqliteDriver implements Driver {
   readonly #subscriptions = new Set<SqliteSubscription>();
   readonly #recentSends = new RecentSends();
   #presence: Presence | null = null;
+  #stopListening: () => void = () => {};
   #closed: Promise<void> | null = null;
 
   constructor(settings: SqliteSettings) {
@@ -51,7 +53,7 @@ export class SqliteDriver implements Driver {
     this.admin = adminOf(this.#client);
   }
 
-  open(_host: DriverHost): Promise<void> {
+  open(host: DriverHost): Promise<void> {
     return this.#client.open(async () => {
       const list = queueMigrationList(this.#settings.tablePrefix);
       const file = new QueueFile(await openSqliteTables(this.#settings, list));
@@ -60,6 +62,7 @@ export class SqliteDriver implements Driver {
           for (const subscription of this.#subscriptions) subscription.heed(there);
         });
         await this.#presence.probe();
+        this.#listenTo(file, host);
         return file;
       } catch (error) {
         this.#presence?.stop();
@@ -121,7 +124,7 @@ export class SqliteDriver implements Driver {
   }
 
   health(): DriverHealth {
-    return { connected: this.#client.isOpen, blocked: null };
+    return { connected: this.#client.isOpen && !this.#client.file.tables.file.isGone, blocked: null };
   }
 
   close(): Promise<void> {
@@ -135,8 +138,21 @@ export class SqliteDriver implements Driver {
     const { file } = this.#client;
     this.#client.kill();
     this.#presence?.stop();
+    this.#stopListening();
     for (const subscription of this.#subscriptions) subscription.forget();
     file.tables.file.leave();
+  }
+
+  #listenTo(file: QueueFile, host: DriverHost): void {
+    const stopTidying = file.tables.file.onProbe(() => void tidy(file, this.#client.now()).catch(() => {}));
+    const stopWatching = file.tables.file.onGone((refusal) => {
+      host.logger.warn({ backend: this.name, code: refusal.code }, `${refusal.message}; ${refusal.remedy}`);
+      host.emit({ type: 'disconnected', cause: refusal });
+    });
+    this.#stopListening = () => {
+      stopTidying();
+      stopWatching();
+    };
   }
 
   async #close(): Promise<void> {
@@ -150,6 +166,7 @@ export class SqliteDriver implements Driver {
       await this.#presence?.leave();
     } finally {
       this.#client.close();
+      this.#stopListening();
       file.tables.file.leave();
     }
   }

@@ -12,6 +12,7 @@ import {
   type Target,
 } from '../driver.js';
 import type { Catalogue, KnownGroup } from './catalogue.js';
+import { removeExpiredLetters } from './expiring.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
 import { contentColumns, contentOf, messageOf } from './rows.js';
@@ -43,11 +44,7 @@ export function* bury(
   { death, expireAfterMs }: Target & { readonly kind: 'dead' },
   now: number,
 ): Steps<void> {
-  yield* ask(
-    `delete from {letters} where letter_id in (
-      select letter_id from {letters} where expires_at is not null and expires_at <= ? limit 20)`,
-    now,
-  );
+  yield* removeExpiredLetters(now, 20);
   yield* ask(
     `insert into {letters} (box, topic, group_name, death, buried_at, expires_at, ${content})
       values (?, ?, ?, ?, ?, ?, ${contentColumns.map(() => '?').join(', ')})`,

@@ -3,13 +3,7 @@ import type { Steps } from '../../sql/sqlite-steps.js';
 import type { Catalogue } from './catalogue.js';
 import { bury, die, forgetSilent, holders, isGone, isLongSilent, isSeen, newHolder, say } from './holders.js';
 import { tokensIn } from './pausing.js';
-import type { QueueFile } from './queue-file.js';
-
-/**
- * How long whoever leaves, or only looks, waits for somebody else's transaction: what is not written then is found by others, or ends with
- * its lease.
- */
-export const leavingMs = 500;
+import { leavingMs, type QueueFile } from './queue-file.js';
 
 /**
  * A driver as the others on the file see it: the row of a holder, written with the first claim, so that who only looks needs no lock. Has

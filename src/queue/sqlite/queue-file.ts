@@ -4,6 +4,12 @@ import type { Steps } from '../../sql/sqlite-steps.js';
 import type { SqliteTables, TableWriteOptions } from '../../sql/sqlite-tables.js';
 import { type Catalogue, readCatalogue } from './catalogue.js';
 
+/**
+ * How long whoever leaves, or only looks, waits for somebody else's transaction: what is not written then is found by others, or ends with
+ * its lease.
+ */
+export const leavingMs = 500;
+
 /** A queue's tables in a file, and the catalogue as it was when somebody looked last. */
 export class QueueFile {
   readonly #tables: SqliteTables;

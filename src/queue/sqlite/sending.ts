@@ -2,6 +2,7 @@ import type { SqliteValue } from '../../sql/sqlite-connection.js';
 import { ask, askAll, type Steps } from '../../sql/sqlite-steps.js';
 import { noGroup, noTopic, Refusal, type Send, type SendResult, unroutable } from '../driver.js';
 import { accepts, type Catalogue, type KnownGroup, type KnownTopic } from './catalogue.js';
+import { removeExpiredKeys } from './expiring.js';
 import { bury, deadBox } from './letters.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
@@ -128,12 +129,8 @@ function* useKey(
   id: string,
   now: number,
 ): Steps<string | null> {
-  // A few at a time, where somebody uses keys anyhow: nothing waits for a long deletion.
-  yield* ask(
-    `delete from {keys} where (topic_id, idempotency_key) in (
-      select topic_id, idempotency_key from {keys} where expires_at <= ? limit 20)`,
-    now,
-  );
+  // A few at a time, for processes that end before they tidy: nothing waits for a long deletion.
+  yield* removeExpiredKeys(now, 20);
   const [used] = yield* ask(
     'select message_id from {keys} where topic_id = ? and idempotency_key = ? and expires_at > ?',
     ...[topicId, key, now],

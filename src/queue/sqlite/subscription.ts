@@ -13,7 +13,8 @@ import {
 import type { Catalogue } from './catalogue.js';
 import { anythingDue, claim, nextAlarm } from './claiming.js';
 import type { Client } from './client.js';
-import { leavingMs, type Presence } from './presence.js';
+import type { Presence } from './presence.js';
+import { leavingMs } from './queue-file.js';
 import { Receipt } from './receipt.js';
 import { countsOf, messageOf } from './rows.js';
 import { extend, putBack, settle } from './settling.js';
