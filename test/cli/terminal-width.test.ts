@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from './built-program.js';
 import { cli, escapeSequence } from './world.js';
 
-const hasTerminals = existsSync('/usr/bin/script') && process.platform === 'linux';
+const script = '/usr/bin/script';
+const hasTerminals = existsSync(script) && process.platform === 'linux';
 
 let folder: string;
 let url: string;
@@ -25,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function onTerminal(columns: number, ...argv: readonly string[]): readonly string[] {
   const command = ['node', main, ...argv].map((word) => `'${word}'`).join(' ');
   const env = { ...process.env, NO_COLOR: '1', TERM: 'xterm' };
-  const text = execFileSync('script', ['-qec', `stty cols ${columns}; ${command} 2>/dev/null`, '/dev/null'], {
+  const text = execFileSync(script, ['-qec', `stty cols ${columns}; ${command} 2>/dev/null`, '/dev/null'], {
     ...{ cwd: folder, env, encoding: 'utf8' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
