@@ -78,7 +78,7 @@ export class SqliteFile {
     });
     this.#writer = new SqliteWriter(this.#connection, {
       onBegin: (durable) => {
-        // At each commit, 2 us: what is written to a file that is gone reaches nobody.
+        // At each commit, some 8 us: what is written to a file that is gone reaches nobody.
         this.#lookForFile();
         this.check();
         this.#synchronise(durable ? this.#synchronous : 'normal');

@@ -1,7 +1,7 @@
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { leavingMs, type QueueFile } from './queue-file.js';
 
-/** Rows that go in one transaction: about a millisecond. */
+/** Rows that go in one transaction: nothing waits for a long deletion. */
 const atOnce = 200;
 
 const anyExpired = `select 1 as expired where exists (select 1 from {keys} where expires_at <= ?1)
