@@ -33,7 +33,7 @@ export default defineConfig({
     },
     // Processes, not threads: tests send signals and start programs. All cores: with two, vitest would use one.
     pool: 'forks',
-    maxWorkers: '100%',
+    maxWorkers: 3,
     // Conformance cases wait more than they work; the suite itself lets eight run at once.
     maxConcurrency: 8,
     // In CI alone: real servers, killed on a machine that others may share. What was tried again is printed with its test.

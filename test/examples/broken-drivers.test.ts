@@ -67,7 +67,7 @@ const breaks: readonly Break[] = [
     what: 'turns the order of a batch round',
     promise: '11.1',
     shownBy: 'one-reader-gets-a-key-in-publish-order',
-    also: ['1.4', 'P4', '11.2', '11.3'],
+    also: ['1.4', 'P4', '11.2', '11.3', '15.1'],
     driver: (driver) => ({ send: async (batch) => [...(await driver.send([...batch].reverse()))].reverse() }),
   },
   {

@@ -42,11 +42,11 @@ export function* sendBatch(batch: readonly Send[], catalogue: Catalogue, now: nu
   for (const [index, one] of addressed.entries()) {
     const send = batch[index] as Send;
     const line = lineOf(send);
-    if (one instanceof Refusal) {
+    if (line !== null && broken.has(line)) results.push({ status: 'failed', error: behindFailed(send) });
+    else if (one instanceof Refusal) {
       if (line !== null) broken.add(line);
       results.push({ status: 'failed', error: one });
-    } else if (line !== null && broken.has(line)) results.push({ status: 'failed', error: behindFailed(send) });
-    else {
+    } else {
       results.push(yield* store(one, { place, stateOfDue, now }, rows));
       place += one.groups.length;
     }

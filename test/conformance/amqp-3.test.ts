@@ -1,0 +1,3 @@
+import { amqpSuite } from './amqp-suite.js';
+
+amqpSuite('rabbitmq:3');

@@ -1,0 +1,36 @@
+import { registerConformance } from 'signalbox/conformance';
+import { afterAll, describe, test } from 'vitest';
+import { familyOf, startServer, wantedServers } from '../servers/index.js';
+import { amqpHarness } from './amqp-harness.js';
+
+const timeFactor = 2 * Number(process.env.SIGNALBOX_TEST_TIME_FACTOR ?? '1');
+const api = { test, concurrent: test.concurrent, skip: (name: string) => test.skip(name) };
+
+/**
+ * The whole suite on the RabbitMQ servers whose names begin so. Classic queues, which count no redeliveries, take as long
+ * again: with SIGNALBOX_TEST_CLASSIC=1, else reported as skipped.
+ */
+export function amqpSuite(names: string): void {
+  const wanted = wantedServers(process.env).filter(
+    ({ name }) => familyOf(name) === 'rabbitmq' && name.startsWith(names),
+  );
+  if (wanted.length === 0) test.skip(`${names}: not among the servers asked for`);
+  const isClassicRun = process.env.SIGNALBOX_TEST_CLASSIC !== undefined;
+  for (const { name } of wanted) {
+    describe(`RabbitMQ: ${name}`, { timeout: 120_000 }, async () => {
+      const server = await startServer(name);
+      afterAll(() => server.stop());
+      const { version, control } = server;
+      const restart = control === null ? undefined : () => control.restart();
+      for (const queueType of ['quorum', 'classic'] as const) {
+        if (queueType === 'classic' && !isClassicRun) {
+          test.skip('classic queues: run with SIGNALBOX_TEST_CLASSIC=1');
+          continue;
+        }
+        const url = await server.freshUrl();
+        describe(`${queueType} queues`, () =>
+          registerConformance(api, amqpHarness({ url, version, restart, timeFactor, options: { queueType } })));
+      }
+    });
+  }
+}
