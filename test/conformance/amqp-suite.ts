@@ -8,14 +8,14 @@ const api = { test, concurrent: test.concurrent, skip: (name: string) => test.sk
 
 /**
  * The whole suite on the RabbitMQ servers whose names begin so. Classic queues, which count no redeliveries, take as long
- * again: with SIGNALBOX_TEST_CLASSIC=1, else reported as skipped.
+ * again: with SIGNALBOX_TEST_SLOW=1, else reported as skipped.
  */
 export function amqpSuite(names: string): void {
   const wanted = wantedServers(process.env).filter(
     ({ name }) => familyOf(name) === 'rabbitmq' && name.startsWith(names),
   );
   if (wanted.length === 0) test.skip(`${names}: not among the servers asked for`);
-  const isClassicRun = process.env.SIGNALBOX_TEST_CLASSIC !== undefined;
+  const isClassicRun = process.env.SIGNALBOX_TEST_SLOW !== undefined;
   for (const { name } of wanted) {
     describe(`RabbitMQ: ${name}`, { timeout: 120_000 }, async () => {
       const server = await startServer(name);
@@ -24,7 +24,7 @@ export function amqpSuite(names: string): void {
       const restart = control === null ? undefined : () => control.restart();
       for (const queueType of ['quorum', 'classic'] as const) {
         if (queueType === 'classic' && !isClassicRun) {
-          test.skip('classic queues: run with SIGNALBOX_TEST_CLASSIC=1');
+          test.skip('classic queues: run with SIGNALBOX_TEST_SLOW=1');
           continue;
         }
         const url = await server.freshUrl();

@@ -307,6 +307,7 @@ export const memoryMutants: Species = {
       replace: 'if (next === undefined || next.dueAt > now || this.#backlog.size > 0) return;',
       killedBy: [
         'a-delayed-message-and-a-retry-are-served-before-what-was-published-after-they-fell-due',
+        'however-many-fall-due-at-once-they-are-served-before-what-is-published-afterwards',
         'what-is-due-is-served-while-the-backlog-never-ends',
         'what-is-in-hand-when-its-group-is-paused-is-settled-as-ever',
       ],
@@ -622,8 +623,8 @@ export const memoryMutants: Species = {
         'a-lost-letter-is-redriven-when-its-destination-is-back-and-stays-until-then',
         'a-group-that-is-removed-takes-nothing-more',
         'the-dead-letters-of-a-group-that-is-removed-are-removed',
-        'a-queue-that-met-a-difference-can-be-used-again',
         'a-group-that-is-removed-takes-its-pause-along',
+        'a-queue-that-met-a-difference-can-be-used-again',
       ],
     },
     {

@@ -267,10 +267,10 @@ export const portableMutants: Species = {
         'a-clean-stop-gives-back-what-was-not-started',
         'a-clean-stop-on-an-ordered-topic-gives-back-what-was-not-started',
         'nothing-is-started-once-a-close-has-begun',
-        'what-is-given-back-is-told',
-        'a-consumer-works-on-sixteen-at-once-and-holds-256',
         'nothing-is-started-once-a-pause-has-resolved',
         'what-was-not-started-goes-back-and-is-no-attempt',
+        'what-is-given-back-is-told',
+        'a-consumer-works-on-sixteen-at-once-and-holds-256',
       ],
     },
     {
@@ -281,7 +281,10 @@ export const portableMutants: Species = {
       killedBy: [
         'a-subscription-holds-no-more-than-its-prefetch',
         'a-prefetch-of-one-holds-one',
+        'a-slow-consumer-and-a-fast-publisher-fill-no-memory',
         'after-a-cut-prefetch-and-group-are-as-before',
+        'a-consumer-works-on-sixteen-at-once-and-holds-256',
+        'an-ordered-consumer-holds-64-per-lane',
       ],
     },
     {
