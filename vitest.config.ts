@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 const { exports } = JSON.parse(readFileSync(path('package.json'), 'utf8')) as {
@@ -19,6 +20,17 @@ const entryPoints = Object.entries(exports).flatMap(([name, target]) =>
       ],
 );
 
+/** Minutes each; vitest begins with the largest files, and these are short. Begun last, they would be waited for alone. */
+const longest = ['test/conformance/amqp-', 'test/amqp/failures/broker-killed', 'test/move/move'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => longest.some((name) => moduleId.includes(name));
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   resolve: { alias: entryPoints },
   test: {
@@ -31,7 +43,8 @@ export default defineConfig({
       // A type error elsewhere is for `npm run check` and the build to report.
       ignoreSourceErrors: true,
     },
-    // Processes, not threads: tests send signals and start programs. All cores: with two, vitest would use one.
+    sequence: { sequencer: LongestFirst },
+    // Processes, not threads: tests send signals and start programs. On two cores a third one is worth it: many files mostly wait.
     pool: 'forks',
     maxWorkers: 3,
     // Conformance cases wait more than they work; the suite itself lets eight run at once.
