@@ -7,8 +7,8 @@ import { Receipt } from './receipt.js';
 import { dueAt, refusalOf, sendBatch } from './sending.js';
 import { state } from './state.js';
 
-const done: SettleResult = Object.freeze({ status: 'done' });
-const lost: SettleResult = Object.freeze({ status: 'lost' });
+export const done: SettleResult = Object.freeze({ status: 'done' });
+export const lost: SettleResult = Object.freeze({ status: 'lost' });
 
 /** Names the row and the token of the claim, and the lease must hold: what changes nothing was lost. */
 const held = `row_id = ? and claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;

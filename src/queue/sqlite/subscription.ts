@@ -10,6 +10,7 @@ import {
   type SettleResult,
   type SubscribeOptions,
 } from '../driver.js';
+import { ackTogether } from './ack-together.js';
 import type { Catalogue } from './catalogue.js';
 import { anythingDue, claim, nextAlarm } from './claiming.js';
 import type { Client } from './client.js';
@@ -198,7 +199,8 @@ export class SqliteSubscription implements DriverSubscription {
 }
 
 function* settleAll(batch: readonly Settlement[], catalogue: Catalogue, now: number): Steps<readonly SettleResult[]> {
+  const acked = yield* ackTogether(batch, now);
   const results: SettleResult[] = [];
-  for (const settlement of batch) results.push(yield* settle(settlement, catalogue, now));
+  for (const settlement of batch) results.push(acked.get(settlement) ?? (yield* settle(settlement, catalogue, now)));
   return results;
 }
