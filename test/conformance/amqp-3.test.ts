@@ -1,3 +1,3 @@
 import { amqpSuite } from './amqp-suite.js';
 
-amqpSuite('rabbitmq:3');
+amqpSuite('rabbitmq:3', ['quorum', 'classic']);

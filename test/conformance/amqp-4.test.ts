@@ -1,3 +1,3 @@
 import { amqpSuite } from './amqp-suite.js';
 
-amqpSuite('rabbitmq:4');
+amqpSuite('rabbitmq:4', ['classic']);

@@ -3,19 +3,22 @@ import { afterAll, describe, test } from 'vitest';
 import { familyOf, startServer, wantedServers } from '../servers/index.js';
 import { amqpHarness } from './amqp-harness.js';
 
+type QueueType = 'quorum' | 'classic';
+
 const timeFactor = 2 * Number(process.env.SIGNALBOX_TEST_TIME_FACTOR ?? '1');
 const api = { test, concurrent: test.concurrent, skip: (name: string) => test.skip(name) };
 
+const isSlowRun = process.env.SIGNALBOX_TEST_SLOW !== undefined;
+
 /**
- * The whole suite on the RabbitMQ servers whose names begin so. Classic queues, which count no redeliveries, take as long
- * again: with SIGNALBOX_TEST_SLOW=1, else reported as skipped.
+ * The whole suite on the RabbitMQ servers whose names begin so: seven minutes for each version and type of queue, of which
+ * those in `slow` are run with SIGNALBOX_TEST_SLOW=1, by hand and by the workflow, and else reported as skipped.
  */
-export function amqpSuite(names: string): void {
+export function amqpSuite(names: string, slow: readonly QueueType[]): void {
   const wanted = wantedServers(process.env).filter(
     ({ name }) => familyOf(name) === 'rabbitmq' && name.startsWith(names),
   );
   if (wanted.length === 0) test.skip(`${names}: not among the servers asked for`);
-  const isClassicRun = process.env.SIGNALBOX_TEST_SLOW !== undefined;
   for (const { name } of wanted) {
     describe(`RabbitMQ: ${name}`, { timeout: 120_000 }, async () => {
       const server = await startServer(name);
@@ -23,8 +26,8 @@ export function amqpSuite(names: string): void {
       const { version, control } = server;
       const restart = control === null ? undefined : () => control.restart();
       for (const queueType of ['quorum', 'classic'] as const) {
-        if (queueType === 'classic' && !isClassicRun) {
-          test.skip('classic queues: run with SIGNALBOX_TEST_SLOW=1');
+        if (slow.includes(queueType) && !isSlowRun) {
+          test.skip(`${queueType} queues: run with SIGNALBOX_TEST_SLOW=1`);
           continue;
         }
         const url = await server.freshUrl();
