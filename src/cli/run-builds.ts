@@ -253,8 +253,8 @@ async function isIdle({ queue, store, topics }: Watched): Promise<boolean> {
   for (const topic of [topics.jobs, topics.requested, topics.dead]) {
     const { ready, delayed, inHand } = await queue.admin.depth(topic);
     // Where the backend does not say what is in hand, what is in ours says most of it.
-    const held = queue.health().consumers.filter((consumer) => consumer.topic === topic.name && consumer.held > 0);
-    if ((ready ?? 0) + (delayed ?? 0) + (inHand ?? 0) + held.length > 0) return false;
+    const isHeld = queue.health().consumers.some((consumer) => consumer.topic === topic.name && consumer.held > 0);
+    if (isHeld || (ready ?? 0) + (delayed ?? 0) + (inHand ?? 0) > 0) return false;
   }
   return (await store.list({ announced: false, limit: 1, cursor: null })).builds.length === 0;
 }

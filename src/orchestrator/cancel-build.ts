@@ -1,6 +1,6 @@
-import { buildIdSchema } from '../buildrunner/index.js';
 import { QueueError } from '../queue/index.js';
 import { type Build, hasEnded, isPolled } from './build.js';
+import { findBuild } from './find-build.js';
 import { cancelName } from './names.js';
 import type { Outlet } from './outgoing.js';
 import type { Ports } from './ports.js';
@@ -39,10 +39,7 @@ export async function cancelBuild(ports: Ports, outlet: Outlet, id: string, reas
   return build;
 
   async function find(): Promise<Build> {
-    const byRequest = await store.load(id.toLowerCase());
-    if (byRequest !== null) return byRequest;
-    const read = buildIdSchema.safeParse({ id });
-    const build = read.success ? await store.loadByBuildId(read.data) : null;
+    const build = await findBuild(store, id);
     if (build !== null) return build;
     throw new QueueError(
       `cannot cancel "${id}": no build has this request id or build id; check it against the list of builds`,

@@ -10,6 +10,7 @@ export {
 export { type BuildPage, type BuildQuery, type BuildStore, type Creation, maxPageSize } from './build-store.js';
 export { type BuildStoreHarness, buildStoreContract } from './build-store-contract.js';
 export type { Reminder } from './decide.js';
+export { findBuild } from './find-build.js';
 export {
   type JobRequest,
   type JobRequestInput,

@@ -101,15 +101,11 @@ export class Move {
           return this.#entry(topic, one, { target: { kind: 'group', group }, counts, delayMs });
         }),
       );
-    for (;;) {
-      checkWanted(this.#signal);
-      const taken = await asked(`take messages of group "${group}" of "${topic.name}"`, this.#from, async () =>
-        this.#from.admin.drain?.(topic.name, group, this.#batch, keep),
-      );
-      if (!taken) return;
+    const operation = `take messages of group "${group}" of "${topic.name}"`;
+    const drain = async () => this.#from.admin.drain?.(topic.name, group, this.#batch, keep);
+    await this.#untilEmpty(operation, drain, (taken) => {
       of.messages += taken;
-      this.#onBatch();
-    }
+    });
   }
 
   async #letters(topic: TopicTopology, group: string, of: { deadLetters: number }): Promise<void> {
@@ -121,13 +117,24 @@ export class Move {
           return this.#entry(topic, letter, { target, counts: freshCounts, delayMs: 0 });
         }),
       );
+    const operation = `move the dead letters of group "${group}" of "${topic.name}"`;
+    const drain = async () => this.#from.admin.drainLetters?.(topic.name, group, this.#batch, keep);
+    await this.#untilEmpty(operation, drain, (taken) => {
+      of.deadLetters += taken;
+    });
+  }
+
+  /** Batch after batch, until one finds nothing. */
+  async #untilEmpty(
+    operation: string,
+    drain: () => Promise<number | undefined>,
+    onTaken: (taken: number) => void,
+  ): Promise<void> {
     for (;;) {
       checkWanted(this.#signal);
-      const taken = await asked(`move the dead letters of group "${group}" of "${topic.name}"`, this.#from, async () =>
-        this.#from.admin.drainLetters?.(topic.name, group, this.#batch, keep),
-      );
+      const taken = await asked(operation, this.#from, drain);
       if (!taken) return;
-      of.deadLetters += taken;
+      onTaken(taken);
       this.#onBatch();
     }
   }

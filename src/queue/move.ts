@@ -92,7 +92,7 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
   let left: MoveRest | null = null;
   const move = new Move({ from, to, clock, signal, onBatch: () => tell('moving') });
   const tell = (doing: MoveProgress['doing']): void => onProgress({ doing, groups: move.groups, left });
-  const pausing = async (ms: number): Promise<void> => {
+  const passing = async (ms: number): Promise<void> => {
     await sleep(clock, ms, signal);
     checkWanted(signal);
   };
@@ -100,7 +100,7 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
   const topics = await movedTopics(from, skipGroup);
   if (!evenIfInUse) {
     tell('watching');
-    await demandQuiet(from, topics, () => pausing(watchMs));
+    await demandQuiet(from, topics, () => passing(watchMs));
   }
   tell('pausing');
   for (const { name, groups } of topics)
@@ -112,7 +112,7 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
     // Groups are paused: what is in hand becomes less, unless somebody has hung.
     if (clock.now() >= untilMs) throw inUse(from, `${left.inHand} messages are still in hand`);
     tell('settling');
-    await pausing(Math.min(lookEveryMs, inHandMs));
+    await passing(Math.min(lookEveryMs, inHandMs));
   }
   await asked('declare the topology of the queue that is moved', to, () =>
     to.declare({ topics }, { mode: 'assert', change: false }),
@@ -128,7 +128,7 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
     const isLater = moved + left.waiting === 0 && left.inTransit > 0 && !wait;
     if (quiet >= quietRounds || isLater || stuck >= stuckRounds) return { groups: move.groups, left };
     tell('waiting');
-    if (moved === 0) await pausing(lookEveryMs);
+    if (moved === 0) await passing(lookEveryMs);
   }
 }
 

@@ -29,7 +29,5 @@ export function migrationRefusal(
     code === 'denied'
       ? 'run "signalbox migrate --queue URL" with an account that may create and alter tables'
       : 'look at the cause, then run "signalbox migrate --queue URL": it goes on where this ended';
-  const refusal = new Refusal(code, `${schema} is not current, as ${part} failed`, remedy);
-  refusal.cause = outcome.error;
-  return refusal;
+  return new Refusal(code, `${schema} is not current, as ${part} failed`, remedy, { cause: outcome.error });
 }

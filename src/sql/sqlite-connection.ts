@@ -26,9 +26,7 @@ export class SqliteConnection {
       this.#library = new Libsql(path, { timeout: 0 });
     } catch (error) {
       const remedy = 'give the path of a file that this process may read and write, in a folder that it may write to';
-      const refusal = new Refusal('unavailable', `${path} cannot be opened as a database`, remedy);
-      refusal.cause = error;
-      throw refusal;
+      throw new Refusal('unavailable', `${path} cannot be opened as a database`, remedy, { cause: error });
     }
   }
 

@@ -36,7 +36,5 @@ export function sqliteRefusal(path: string, error: unknown): unknown {
   const { code, outcomeUnknown } = classifySqlite(error);
   if (outcomeUnknown) return error;
   const [fault, remedy] = isCorrupt(error) ? corrupt : (words[code] ?? words.internal);
-  const refusal = new Refusal(code, `${fault} (${path})`, remedy);
-  refusal.cause = error;
-  return refusal;
+  return new Refusal(code, `${fault} (${path})`, remedy, { cause: error });
 }

@@ -184,7 +184,7 @@ export class SqliteFile {
       'unavailable',
       `${this.path} was removed or replaced while it was open`,
       'never move the file of a queue that is in use; open it again to use what is there now',
-      false,
+      { retryable: false },
     );
   }
 

@@ -35,11 +35,10 @@ export async function pastLocks<T>(patienceMs: number, work: () => T): Promise<T
 
 /** What somebody is told whose work was not begun, as the file was locked all the while. */
 export function lockedFor(patienceMs: number, cause: unknown): Refusal {
-  const refusal = new Refusal(
+  return new Refusal(
     'unavailable',
     `the file has been locked by somebody else's transaction for ${patienceMs} ms`,
     'end that transaction: SQLite lets one write at a time',
+    { cause },
   );
-  refusal.cause = cause;
-  return refusal;
 }

@@ -19,17 +19,16 @@ export function amqpSuite(names: string, slow: readonly QueueType[]): void {
     ({ name }) => familyOf(name) === 'rabbitmq' && name.startsWith(names),
   );
   if (wanted.length === 0) test.skip(`${names}: not among the servers asked for`);
+  const types = (['quorum', 'classic'] as const).filter((type) => isSlowRun || !slow.includes(type));
   for (const { name } of wanted) {
+    for (const type of slow) if (!isSlowRun) test.skip(`${name}, ${type} queues: run with SIGNALBOX_TEST_SLOW=1`);
+    if (types.length === 0) continue;
     describe(`RabbitMQ: ${name}`, { timeout: 120_000 }, async () => {
       const server = await startServer(name);
       afterAll(() => server.stop());
       const { version, control } = server;
       const restart = control === null ? undefined : () => control.restart();
-      for (const queueType of ['quorum', 'classic'] as const) {
-        if (slow.includes(queueType) && !isSlowRun) {
-          test.skip(`${queueType} queues: run with SIGNALBOX_TEST_SLOW=1`);
-          continue;
-        }
+      for (const queueType of types) {
         const url = await server.freshUrl();
         describe(`${queueType} queues`, () =>
           registerConformance(api, amqpHarness({ url, version, restart, timeFactor, options: { queueType } })));

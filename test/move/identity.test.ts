@@ -3,7 +3,8 @@ import { memory, memoryStore } from 'signalbox/memory';
 import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
 import type { Driver, StoredMessage } from '../../src/queue/driver.js';
-import { death, empty, entry, plain, sendAll, withDriver } from './scene.js';
+import { plain } from '../topologies.js';
+import { death, empty, entry, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();

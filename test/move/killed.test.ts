@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { builtPrograms, main } from '../cli/built-program.js';
-import { empty, entry, ordered, plain, sendAll, withDriver } from './scene.js';
+import { ordered, plain } from '../topologies.js';
+import { empty, entry, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();

@@ -2,7 +2,8 @@ import { moveMessages, planMove, QueueError } from 'signalbox';
 import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
 import { type Clock, systemClock } from '../../src/queue/driver.js';
-import { death, empty, entry, fill, keys, perKey, plain, sendAll, withDriver } from './scene.js';
+import { plain } from '../topologies.js';
+import { death, empty, entry, fill, keys, perKey, sendAll, withDriver } from './scene.js';
 import { threeBackends } from './three-backends.js';
 
 const freshUrl = await threeBackends();

@@ -9,6 +9,7 @@ import {
   type Waiting,
 } from '../../src/queue/driver.js';
 import { laneOf } from '../../src/queue/lane.js';
+import { ordered } from '../topologies.js';
 
 export const death: Death = {
   cause: 'attempts-exhausted',
@@ -21,25 +22,6 @@ export const death: Death = {
   lastFailedAt: 1_700_000_100_000,
   origin: 'a consumer',
 };
-
-/** A topic without order, of one group. */
-export const plain = {
-  name: 'jobs',
-  ordering: 'none',
-  lanes: 1,
-  groups: [{ name: 'default', patterns: ['#'] }],
-  maxRedeliveries: 20,
-  expectedDelaysMs: [],
-} as const;
-
-export const ordered = {
-  name: 'keyed',
-  ordering: 'key',
-  lanes: 4,
-  groups: [{ name: 'default', patterns: ['#'] }],
-  maxRedeliveries: 7,
-  expectedDelaysMs: [1_000],
-} as const;
 
 const topics = [
   {

@@ -9,6 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { z } from 'zod';
 import { freshCounts, type Send } from '../../src/queue/driver.js';
 import { compiledProgram } from '../compiled-sources.js';
+import { plain } from '../topologies.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 const topic = defineTopic('jobs', { schema: z.object({ n: z.number() }) });
@@ -90,7 +91,7 @@ describe.each([
   test('after lockTimeoutMs it is "unavailable", says why, and nothing was stored', async () => {
     const driver = sqlite({ path: folder.file, lockTimeoutMs: 200 });
     await driver.open({ logger: { info() {}, warn() {} }, emit() {} });
-    await driver.declare({ topics: [declared] }, { mode: 'assert', change: false });
+    await driver.declare({ topics: [plain] }, { mode: 'assert', change: false });
     const held = await hold();
 
     const sending = driver.send([send(1), send(2)]);
@@ -116,7 +117,7 @@ describe.each([
 
     expect((await driver.admin.topics()).map(({ name }) => name)).toEqual(['jobs']);
     expect((await driver.admin.depth('jobs', 'default')).ready).toBe(0);
-    await driver.declare({ topics: [declared] }, { mode: 'check', change: false });
+    await driver.declare({ topics: [plain] }, { mode: 'check', change: false });
     await driver.close();
     await held.release();
   });
@@ -228,15 +229,6 @@ test('a caller\'s transaction of Kysely\'s that has ended is "invalid"', async (
   await expect(queue.within(ended).publish(topic, { n: 1 })).rejects.toMatchObject({ code: 'invalid' });
   await db.destroy();
 });
-
-const declared = {
-  name: 'jobs',
-  ordering: 'none',
-  lanes: 1,
-  groups: [{ name: 'default', patterns: ['#'] }],
-  maxRedeliveries: 20,
-  expectedDelaysMs: [],
-} as const;
 
 function send(n: number): Send {
   return {

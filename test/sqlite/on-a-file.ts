@@ -2,12 +2,12 @@ import { VirtualClock } from 'signalbox';
 import { type DriverSubscription, freshCounts, type Received, type Send } from '../../src/queue/driver.js';
 import { SqliteDriver } from '../../src/queue/sqlite/driver.js';
 import { settingsOf } from '../../src/queue/sqlite/options.js';
+import { plain } from '../topologies.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
-const group = { name: 'default', patterns: ['#'] } as const;
 const topics = [
-  { name: 'plain', ordering: 'none', lanes: 1, groups: [group], maxRedeliveries: 20, expectedDelaysMs: [] },
-  { name: 'keyed', ordering: 'key', lanes: 4, groups: [group], maxRedeliveries: 20, expectedDelaysMs: [] },
+  { ...plain, name: 'plain' },
+  { ...plain, name: 'keyed', ordering: 'key', lanes: 4 },
 ] as const;
 
 let nonces = 0;

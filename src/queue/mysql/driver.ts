@@ -263,7 +263,6 @@ function isUnknownDatabase(error: unknown): boolean {
 
 /** What is missing is no topic, which `setup()` would make. */
 function noDatabase(cause: unknown): Refusal {
-  const refusal = new Refusal('not-found', 'there is no such database', 'create it, or correct its name in the URL');
-  refusal.cause = cause;
-  return refusal;
+  const remedy = 'create it, or correct its name in the URL';
+  return new Refusal('not-found', 'there is no such database', remedy, { cause });
 }

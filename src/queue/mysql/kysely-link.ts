@@ -83,13 +83,12 @@ function isOfDatabase(error: unknown): boolean {
 
 function poolClosed(cause: unknown): Refusal {
   const what = cause instanceof Error ? cause.message : String(cause);
-  const refusal = new Refusal(
+  return new Refusal(
     'unavailable',
     `the application's Kysely instance lends no connection: ${what}`,
     'keep its pool open until the queue is closed',
+    { cause },
   );
-  refusal.cause = cause;
-  return refusal;
 }
 
 function noneLent(): Refusal {

@@ -1,12 +1,10 @@
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { Receipt as OpaqueReceipt, Settlement, SettleResult } from '../driver.js';
 import { Receipt } from './receipt.js';
-import { done, lost } from './settling.js';
-import { state } from './state.js';
+import { done, lost, underClaim } from './settling.js';
 
 const deleteClaimed = `delete from {messages}
-  where row_id in (select value from json_each(?)) and claim_token = ? and state = ${state.inHand} and lease_ends_at > ?
-  returning row_id`;
+  where row_id in (select value from json_each(?)) and ${underClaim} returning row_id`;
 
 /**
  * Carries out those acks of a batch that bring nothing along and let no key go on: a statement for all of a claim, which has one

@@ -76,7 +76,7 @@ const nextOfLine = `select json_group_array(json_array(row_id, place, key, in_ha
 function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
   const chosen: number[] = [];
   const behind: number[] = [];
-  const taken = new Set<unknown>();
+  const taken = new Set<string>();
   for (let after = -1; chosen.length < max; ) {
     const [row] = yield* ask(nextOfLine, groupId, after);
     const line = JSON.parse(String(row?.line)) as [rowId: number, place: number, key: string | null, inHand: number][];
@@ -89,9 +89,13 @@ function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
     }
     if (line.length < sight) break;
   }
+  if (behind.length > 0) yield* putBehind(behind);
+  return chosen;
+}
+
+function* putBehind(rowIds: readonly number[]): Steps<void> {
   yield* ask(
     `update {messages} set state = ${state.behind} where row_id in (select value from json_each(?))`,
-    JSON.stringify(behind),
+    JSON.stringify(rowIds),
   );
-  return chosen;
 }

@@ -10,8 +10,11 @@ import { state } from './state.js';
 export const done: SettleResult = Object.freeze({ status: 'done' });
 export const lost: SettleResult = Object.freeze({ status: 'lost' });
 
-/** Names the row and the token of the claim, and the lease must hold: what changes nothing was lost. */
-const held = `row_id = ? and claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;
+/** The token of the claim, and a time at which its lease must hold. */
+export const underClaim = `claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;
+
+/** Of one row: what changes nothing was lost. */
+const held = `row_id = ? and ${underClaim}`;
 
 const deleteHeld = `delete from {messages} where ${held}`;
 

@@ -147,13 +147,12 @@ async function hasTouchedNothing(ask: Within['ask']): Promise<boolean> {
 /** A lock that this transaction can no longer get, whatever it waits for; any other error as it is. */
 function asConflict(error: unknown): unknown {
   if (classifySqlite(error).code !== 'conflict' && !isBusy(error)) return error;
-  const refusal = new Refusal(
+  return new Refusal(
     'conflict',
     'somebody else wrote to the file since this transaction began to read',
     'roll it back and run it again; write before you read in it, or begin it with "begin immediate"',
+    { cause: error },
   );
-  refusal.cause = error;
-  return refusal;
 }
 
 function isConnection(value: unknown): value is CallersConnection {
@@ -171,11 +170,10 @@ function isKysely(value: unknown): value is KyselyTransaction {
 }
 
 function noTransaction(cause?: unknown): Refusal {
-  const refusal = new Refusal(
+  return new Refusal(
     'invalid',
     'what was given as transaction is not an open transaction on the file of this queue',
     'give a libsql connection after "begin", or the trx of a Kysely transaction, on the same file',
+    { cause },
   );
-  refusal.cause = cause;
-  return refusal;
 }

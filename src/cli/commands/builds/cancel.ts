@@ -6,7 +6,7 @@ import { buildRecordJson } from '../../build-record.js';
 import type { Cli } from '../../program.js';
 import { requireDurable } from '../../require-durable.js';
 import { writeJson } from '../../write-json.js';
-import { findBuild } from './find-build.js';
+import { existingBuild } from './existing-build.js';
 import { addBuildFlags, type BuildFlags, withBuildStore } from './store.js';
 
 interface CancelFlags extends BuildFlags {
@@ -29,7 +29,7 @@ export function addCancel(parent: Command, { io }: Cli): void {
     const topics = orchestratorTopics();
     const build = await withBuildStore(io, flags, async ({ store }) => {
       // Before the queue is opened, which makes what is not there: nobody who looks in the wrong folder wants that.
-      await findBuild(store, 'cancel', id);
+      await existingBuild(store, 'cancel', id);
       return withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
         requireDurable('cancel a build', queue);
         // Never started, so that its runner is never asked: whoever serves the queue asks his own.

@@ -3,7 +3,7 @@ import { buildRecordJson, buildRecordText } from '../../build-record.js';
 import { colorsFor } from '../../colors.js';
 import type { Cli } from '../../program.js';
 import { writeJson } from '../../write-json.js';
-import { findBuild } from './find-build.js';
+import { existingBuild } from './existing-build.js';
 import { addBuildFlags, type BuildFlags, withBuildStore } from './store.js';
 
 export function addShow(parent: Command, { io }: Cli): void {
@@ -13,7 +13,7 @@ export function addShow(parent: Command, { io }: Cli): void {
     .argument('<id>', 'its request id, or the build id that the runner gave it')
     .addHelpText('after', '\nExample:\n  $ signalbox builds show c6a93abd-2713-4d12-b76b-f6771968702f --json');
   addBuildFlags(command).action(async (id: string, flags: BuildFlags) => {
-    const build = await withBuildStore(io, flags, ({ store }) => findBuild(store, 'show', id));
+    const build = await withBuildStore(io, flags, ({ store }) => existingBuild(store, 'show', id));
     if (flags.json) writeJson(io.stdout, { build: buildRecordJson(build) });
     else io.stdout.write(buildRecordText(build, colorsFor(io.stdout, io.env)));
   });

@@ -10,8 +10,8 @@ interface RawConnection {
 /**
  * Gives a channel's number to the next one only when all that was written to it has left. amqplib gives it away at once,
  * and sends from the buffers of all channels in turn: the next one's `channel.open` overtakes the answer to the broker's
- * `channel.close`, and the broker ends the connection (504, "second 'channel.open' seen"; 2.3.1, seen in 4 of 4 runs where a
- * channel was closed while a mover was writing to it).
+ * `channel.close`, and the broker ends the connection (504, "second 'channel.open' seen"; with 2.3.1, 5 times 1 000 messages to a
+ * missing exchange lost it 42 and 45 times).
  */
 export function holdChannelNumbers(connection: unknown): void {
   const raw = connection as Partial<RawConnection>;

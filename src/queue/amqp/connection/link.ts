@@ -49,6 +49,7 @@ export class Link {
   readonly #pair: ConnectionPair;
   readonly #publisher: Publisher;
   readonly #backgroundPublisher: Publisher;
+  readonly #publishers: readonly Publisher[];
   readonly #context: {
     readonly clock: Clock;
     readonly random: () => number;
@@ -67,13 +68,12 @@ export class Link {
     const publisherOptions = { clock, random, logger, publishDeadlineMs, callDeadlineMs };
     this.#publisher = new Publisher(publisherOptions);
     this.#backgroundPublisher = new Publisher(publisherOptions);
+    this.#publishers = [this.#publisher, this.#backgroundPublisher];
     this.#pair = new ConnectionPair(settings, {
       ...{ name, clock, random, logger, emit },
       onMade: (role, connection) => this.#made(role, connection),
       onBlocked: (role, reason) => {
-        if (role !== 'publish') return;
-        this.#publisher.setBlocked(reason);
-        this.#backgroundPublisher.setBlocked(reason);
+        if (role === 'publish') for (const publisher of this.#publishers) publisher.setBlocked(reason);
       },
     });
   }
@@ -116,9 +116,7 @@ export class Link {
    * (`not-found`, `denied`: its exchange), `invalid` (cannot be put into frames), `closed`.
    */
   publish(publication: Publication): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#publisher.publishWith(publication, (error) => (error === null ? resolve() : reject(error)));
-    });
+    return this.#publisher.publish(publication);
   }
 
   /** The same without a promise: `answer` is called once, perhaps at once, with what `publish` rejects with, or null. It must not throw. */
@@ -131,9 +129,7 @@ export class Link {
    * was deleted, no message of a caller is answered as unknown.
    */
   publishInBackground(publication: Publication): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#backgroundPublisher.publishWith(publication, (error) => (error === null ? resolve() : reject(error)));
-    });
+    return this.#backgroundPublisher.publish(publication);
   }
 
   /**
@@ -169,14 +165,13 @@ export class Link {
 
   async #made(role: Role, connection: BrokerConnection): Promise<void> {
     this.#broker = brokerInfo(connection.server);
-    if (role === 'publish')
-      await Promise.all([this.#publisher.attach(connection), this.#backgroundPublisher.attach(connection)]);
+    if (role === 'publish') await Promise.all(this.#publishers.map((publisher) => publisher.attach(connection)));
     else for (const kept of this.#kept) kept.retryNow();
   }
 
   async #close(): Promise<void> {
     const kept = [...this.#kept].map((each) => each.close());
-    await Promise.all([this.#publisher.close(lastConfirmsMs), this.#backgroundPublisher.close(lastConfirmsMs)]);
+    await Promise.all(this.#publishers.map((publisher) => publisher.close(lastConfirmsMs)));
     await this.#pair.close(goodByeMs);
     // Those that the broker did not answer ended with the connection.
     await Promise.all(kept);

@@ -50,6 +50,13 @@ export class Publisher {
     this.#options = options;
   }
 
+  /** See `Link.publish`. */
+  publish(publication: Publication): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.publishWith(publication, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
   /** See `Link.publishWith`. */
   publishWith(publication: Publication, answer: (error: LinkError | null) => void): void {
     if (this.#closed) {
