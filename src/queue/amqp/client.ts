@@ -58,7 +58,7 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
   });
   await link.open();
   const names = new Names(settings.prefix);
-  const gate = new DurabilityGate(clock, closing.signal);
+  const gate = new DurabilityGate({ link, clock, closed: closing.signal });
   const locks = new Locks(link, names, clock);
   const time = new BrokerTime(clock);
   const { queueType, dueQueueType } = settings;

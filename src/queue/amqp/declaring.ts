@@ -124,7 +124,7 @@ export class Declaring {
     ask: (content: CatalogueContent) => { readonly asked: Topology; readonly mappingOf: MappingOf },
     options: DeclareOptions,
   ): Promise<DeclareReport> {
-    const { catalogue, gate, names, logger } = this.#options;
+    const { catalogue, gate, names, objects, logger } = this.#options;
     let asked: Topology = { topics: [] };
     let report: DeclareReport = { created: [], changed: [] };
     const content = await this.#enter((before) => {
@@ -138,6 +138,7 @@ export class Declaring {
     const delays = await this.#makeDelays(content, missingDelays(content, asked));
     const made = [...delays.made, ...(await this.#makeGroups(content, asked, work))];
     await gate.untilDurable([names.catalogue, ...made]);
+    demandAnswers(names, await objects.unresponsiveDelays(delays.delaysMs));
     const finished = (now: CatalogueContent): CatalogueContent => withDelays(withFinished(now, work), delays.delaysMs);
     if (finished(catalogue.seen) !== catalogue.seen) await catalogue.change(finished);
     logger.info({ declared: this.#namesOf(content, asked), made }, 'exchanges and queues are as declared');
@@ -228,6 +229,16 @@ export class Declaring {
       this.#options.objects.queuesOf(shapeIn(content, topic) as TopicShape, group);
     return new Map(work.map((each) => [each, queuesOf(each)]));
   }
+}
+
+function demandAnswers(names: Names, unresponsiveMs: readonly number[]): void {
+  if (unresponsiveMs.length === 0) return;
+  const queues = unresponsiveMs.map((ms) => `"${names.delay(ms)}"`).join(', ');
+  throw new Refusal(
+    'unavailable',
+    `queue ${queues} is there and takes nothing, most likely because the broker was killed while it was declared`,
+    'delete it and run setup() again',
+  );
 }
 
 /** Refuses what cannot be mapped, and what is mapped otherwise already. */

@@ -35,6 +35,8 @@ export class Delays {
   readonly #wanted = new Set<number>();
   /** Declared, and not durable yet. */
   readonly #ripening = new Set<number>();
+  /** There, and take nothing. */
+  readonly #unresponsive = new Set<number>();
   /** Of the catalogue, as it was when its delays were taken over. */
   #known: readonly number[] = [];
   #learning: Promise<void> | null = null;
@@ -90,7 +92,7 @@ export class Delays {
   }
 
   #learn(delayMs: number): void {
-    if (this.#closed || !this.#mayLearn || this.#ripening.has(delayMs)) return;
+    if (this.#closed || !this.#mayLearn || this.#ripening.has(delayMs) || this.#unresponsive.has(delayMs)) return;
     this.#wanted.add(delayMs);
     this.#learning ??= this.#declareWanted().finally(() => {
       this.#learning = null;
@@ -99,24 +101,22 @@ export class Delays {
 
   async #declareWanted(): Promise<void> {
     const { catalogue, clock, logger } = this.#options;
-    const declared: number[] = [];
+    const learnt: number[] = [];
     while (this.#mayGoOn) {
-      const ripening: Promise<void>[] = [];
+      const ripening: Promise<readonly number[]>[] = [];
       while (this.#mayGoOn) {
         const some = [...this.#wanted].slice(0, learntAtOnce);
         for (const ms of some) this.#wanted.delete(ms);
-        const made = await this.#declare(some);
-        if (made !== null) {
-          declared.push(...some);
-          ripening.push(made.ripe);
-        }
+        for (const ms of some) this.#ripening.add(ms);
+        if (await this.#declare(some)) ripening.push(this.#ripen(some));
+        else this.#forget(some);
         if (this.#mayGoOn) await sleep(clock, restBetweenMs);
       }
-      await Promise.all(ripening);
+      learnt.push(...(await Promise.all(ripening)).flat());
     }
-    if (this.#closed || declared.length === 0) return;
+    if (this.#closed || learnt.length === 0) return;
     await catalogue
-      .change((content) => withDelays(content, declared))
+      .change((content) => withDelays(content, learnt))
       .catch((error: unknown) => logger.warn({ error }, 'the catalogue was not told of new delay queues'));
   }
 
@@ -124,27 +124,48 @@ export class Delays {
     return this.#wanted.size > 0 && !this.#closed && this.#mayLearn;
   }
 
-  /** Resolves when they are declared, with what resolves when they are durable and used; with null where they could not be. */
-  async #declare(some: readonly number[]): Promise<{ readonly ripe: Promise<void> } | null> {
-    const { objects, gate, logger } = this.#options;
-    for (const ms of some) this.#ripening.add(ms);
-    const forget = (): void => {
-      for (const ms of some) this.#ripening.delete(ms);
-    };
+  /** Whether they could be. */
+  async #declare(some: readonly number[]): Promise<boolean> {
+    const { objects, logger } = this.#options;
     try {
-      const queues = await objects.declareDelays(some);
-      const ripe = gate.untilDurable(queues).then(() => {
-        forget();
-        for (const ms of some) this.#durableMs.add(ms);
-      });
-      return { ripe };
+      await objects.declareDelays(some);
+      return true;
     } catch (error) {
-      forget();
       if (classify(error).code === 'denied' || (error instanceof Refusal && error.code === 'denied'))
         this.#mayLearn = false;
       // The sums of what there is will do until somebody asks again.
       if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays could not be declared');
-      return null;
+      return false;
     }
+  }
+
+  /** Waits until they are durable and answers which of them are used from now on. */
+  async #ripen(some: readonly number[]): Promise<readonly number[]> {
+    const { objects, gate, names, logger } = this.#options;
+    try {
+      await gate.untilDurable(some.map((ms) => names.delay(ms)));
+      const unresponsive = await objects.unresponsiveDelays(some);
+      for (const ms of unresponsive) this.#unresponsive.add(ms);
+      const learnt = some.filter((ms) => !unresponsive.includes(ms));
+      for (const ms of learnt) this.#durableMs.add(ms);
+      if (unresponsive.length > 0) {
+        const queues = unresponsive.map((ms) => names.delay(ms));
+        logger.warn(
+          { queues },
+          'these queues are there and take nothing; they are done without. Delete them to have them made again',
+        );
+      }
+      return learnt;
+    } catch (error) {
+      // Most likely the broker is gone. Declared once more when somebody asks again.
+      if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays are not used yet');
+      return [];
+    } finally {
+      this.#forget(some);
+    }
+  }
+
+  #forget(some: readonly number[]): void {
+    for (const ms of some) this.#ripening.delete(ms);
   }
 }

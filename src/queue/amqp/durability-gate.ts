@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../driver.js';
+import { type Link, LinkError } from './connection/index.js';
 
 /**
  * A quorum queue that was just declared can lose confirmed messages when the broker is killed: its name is in a table
@@ -7,20 +8,25 @@ import { type Clock, sleep } from '../driver.js';
  */
 const notDurableForMs = 1_500;
 
+export interface DurabilityGateOptions {
+  readonly link: Link;
+  readonly clock: Clock;
+  /** The driver is closed: nobody waits any longer. */
+  readonly closed: AbortSignal;
+}
+
 /** Knows which queues this process has just declared, so that nothing is called durable in them before it is. */
 export class DurabilityGate {
-  readonly #clock: Clock;
+  readonly #options: DurabilityGateOptions;
   readonly #durableAt = new Map<string, number>();
-  readonly #closed: AbortSignal;
 
-  constructor(clock: Clock, closed: AbortSignal) {
-    this.#clock = clock;
-    this.#closed = closed;
+  constructor(options: DurabilityGateOptions) {
+    this.#options = options;
   }
 
   /** To be called when the declaration was answered. */
   declared(queues: Iterable<string>): void {
-    const at = this.#clock.now() + notDurableForMs;
+    const at = this.#options.clock.now() + notDurableForMs;
     for (const queue of queues) this.#durableAt.set(queue, at);
   }
 
@@ -29,15 +35,30 @@ export class DurabilityGate {
     if (this.#durableAt.size === 0) return true;
     const at = this.#durableAt.get(queue);
     if (at === undefined) return true;
-    if (at > this.#clock.now()) return false;
+    if (at > this.#options.clock.now()) return false;
     this.#durableAt.delete(queue);
     return true;
   }
 
-  /** Resolves when all of them are durable, or when the driver is closed. */
+  /**
+   * Resolves when all of them are durable, or when the driver is closed. To be called when a confirm has come. Rejects
+   * with `unavailable`, outcome unknown, when the connection is lost meanwhile: that may be the broker's end, and
+   * then what it confirmed is gone with the queue.
+   */
   async untilDurable(queues: Iterable<string>): Promise<void> {
-    const waitsMs = [...queues].map((queue) => (this.#durableAt.get(queue) ?? 0) - this.#clock.now());
+    const { clock, closed, link } = this.#options;
+    const waitsMs = [...queues].map((queue) => (this.#durableAt.get(queue) ?? 0) - clock.now());
     const waitMs = Math.max(0, ...waitsMs);
-    if (waitMs > 0) await sleep(this.#clock, waitMs, this.#closed);
+    if (waitMs === 0) return;
+    const lossesBefore = link.losses;
+    await sleep(clock, waitMs, closed);
+    if (closed.aborted) return;
+    // A broker that is gone without a word is found out by this alone.
+    if (link.losses === lossesBefore) await link.withChannel('see whether the broker is still there', async () => {});
+    if (link.losses === lossesBefore) return;
+    throw new LinkError('the connection was lost before what was just declared was durable', {
+      code: 'unavailable',
+      outcomeUnknown: true,
+    });
   }
 }

@@ -24,6 +24,9 @@ export const header = {
   /** The groups it was accepted by, JSON. */
   groups: `${prefix}groups`,
 
+  /** What only shows that a queue answers; dropped where it arrives. */
+  probe: `${prefix}probe`,
+
   /** A letter. */
   group: `${prefix}group`,
   letter: `${prefix}letter`,

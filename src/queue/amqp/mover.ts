@@ -15,6 +15,7 @@ import { shortestQueueMs } from './delay-parts.js';
 import type { Delays } from './delays.js';
 import { type Destination, type Hop, hopOf } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
+import { header } from './headers.js';
 import { encodeLetter } from './letter-coding.js';
 import { listenToChanges } from './listen-to-changes.js';
 import { copyOf, decodeCounts, type EncodedMessage } from './message-coding.js';
@@ -118,6 +119,8 @@ export class Mover {
   #take(delivery: Delivery): void {
     if (delivery.message.fields.exchange === this.#options.names.changes) {
       this.#options.catalogue.outdate();
+      delivery.ack();
+    } else if (Object.hasOwn(delivery.message.properties.headers ?? {}, header.probe)) {
       delivery.ack();
     } else {
       const move = this.#move(delivery).finally(() => this.#moving.delete(move));

@@ -1,4 +1,5 @@
 import { type Logger, Refusal } from '../driver.js';
+import { answers } from './answers.js';
 import type { CatalogueGroup } from './catalogue-content.js';
 import { type Link, replyCodeOf } from './connection/index.js';
 import { declareObjects, isThere } from './declare-objects.js';
@@ -149,6 +150,13 @@ export class Objects {
     const declared = delaysMs.map((ms) => this.#names.delay(ms));
     this.#options.gate.declared(declared);
     return declared;
+  }
+
+  /** Which of these delay queues are there and take nothing: nothing must be published to them. To be asked when they are durable. */
+  async unresponsiveDelays(delaysMs: readonly number[]): Promise<readonly number[]> {
+    const { link } = this.#options;
+    const asked = delaysMs.map(async (ms) => ((await answers(link, this.#names.delay(ms))) ? [] : [ms]));
+    return (await Promise.all(asked)).flat();
   }
 
   #declare(what: string, specs: readonly ObjectSpec[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { Topic } from 'signalbox';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeOwnServers } from '../../servers/index.js';
 import { BrokerSide } from './broker-side.js';
-import { eventually, timeFactor } from './eventually.js';
+import { eventually, soon, timeFactor } from './eventually.js';
 import { deadQueueOf, type JobTopic, jobTopic, openProcess, queueOf, type TestQueue } from './jobs.js';
 
 const dayMs = 86_400_000;
@@ -194,6 +194,33 @@ await describeOwnServers(['rabbitmq'], {}, (name, server) => {
       expect(await received(queue, topic, group, confirmed)).toEqual([]);
     },
   );
+
+  test('what the broker confirmed for a queue that it had just made, and was killed before that was durable, is sent again or rejected; never called published and lost', async () => {
+    const { url, control } = server();
+    const topic = jobTopic();
+    await using broker = new BrokerSide(server(), url);
+    const queue = await open(topic, url);
+    await broker.withChannel((channel) => channel.deleteQueue(queueOf(topic)));
+    const outcomes: Promise<{ readonly n: number; readonly error: unknown }>[] = [];
+    // The first has it declared again and waits. The later ones find it there, and young.
+    for (let ready = 0; ready === 0; await pause(20)) {
+      const n = outcomes.length;
+      outcomes.push(
+        queue.publish(topic, { n }).then(
+          () => ({ n, error: null }),
+          (error: unknown) => ({ n, error }),
+        ),
+      );
+      ready = await broker.ready(queueOf(topic)).catch(() => 0);
+    }
+
+    await control?.kill9();
+    await control?.start();
+
+    const settled = await soon('each is published or rejected', Promise.all(outcomes));
+    const published = settled.flatMap(({ n, error }) => (error === null ? [n] : []));
+    expect(await received(queue, topic, 'default', published)).toEqual([]);
+  });
 
   /** Which of these do not arrive, as messages or as dead letters. */
   async function received(

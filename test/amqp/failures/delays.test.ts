@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { describeServers } from '../../servers/index.js';
 import { BrokerSide } from './broker-side.js';
-import { eventually, timeFactor } from './eventually.js';
+import { eventually, soon, timeFactor } from './eventually.js';
+import { fastClock } from './fast-clock.js';
 import { exchangeOf, jobTopic, openProcess, queueOf } from './jobs.js';
 
 const dayMs = 86_400_000;
@@ -130,6 +131,45 @@ await describeServers(['rabbitmq'], (_, server) => {
       expect(await letters.count()).toBe(0);
     },
   );
+
+  test.concurrent('a delay queue that takes nothing, as a broker leaves one that is killed while it declares it, stops nobody: its delay is a sum of others', async () => {
+    const topic = jobTopic();
+    await using broker = new BrokerSide(server(), url);
+    const prefix = 'unresponsive';
+    const broken = `${prefix}.delay.1300`;
+    const warnings: object[] = [];
+    const logger = { info: () => {}, warn: (fields: object) => void warnings.push(fields) };
+    // The 20 s for its answer are 2 s.
+    await using queue = await openProcess(topic, { url, prefix, clock: fastClock(10) }, { logger });
+    await broker.withChannel((channel) =>
+      channel.assertQueue(broken, {
+        arguments: {
+          'x-queue-type': 'quorum',
+          'x-delivery-limit': 1_000_000,
+          'x-message-ttl': 1_300,
+          'x-dead-letter-exchange': '',
+          'x-dead-letter-routing-key': `${prefix}.due`,
+          'x-dead-letter-strategy': 'at-least-once',
+          'x-overflow': 'reject-publish',
+        },
+      }),
+    );
+    await broker.suspend(broken);
+    const received = new Set<number>();
+    await queue.consume(topic, ({ message: { body } }) => received.add(body.n));
+
+    let n = 0;
+    const isKnown = (): boolean => warnings.some((fields) => JSON.stringify(fields).includes(`"${broken}"`));
+    await eventually('it is known as broken', async () => {
+      await soon('it is confirmed', queue.publishAfter(topic, { n: n++ }, 1_300), 10_000);
+      await pause(50);
+      return isKnown();
+    });
+    await queue.publishAfter(topic, { n }, 1_300);
+    await eventually('all arrive', () => received.size === n + 1);
+    expect(await broker.ready(`${prefix}.lost`)).toBe(0);
+    await broker.wake(broken);
+  });
 
   test('250 ms are 250 ms, rounded neither down nor up to seconds', async () => {
     const topic = jobTopic();

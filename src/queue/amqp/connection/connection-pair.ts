@@ -37,6 +37,7 @@ export class ConnectionPair {
   #firstHost = 0;
   #attempts = 0;
   #upSince = 0;
+  #losses = 0;
   #reconnecting: Promise<void> = Promise.resolve();
 
   constructor(settings: ConnectionSettings, options: ConnectionPairOptions) {
@@ -47,6 +48,11 @@ export class ConnectionPair {
   /** Whether both are there. */
   get connected(): boolean {
     return this.#state === 'up';
+  }
+
+  /** How often one of them was lost. */
+  get losses(): number {
+    return this.#losses;
   }
 
   get blocked(): string | null {
@@ -151,6 +157,7 @@ export class ConnectionPair {
   }
 
   #lost(role: Role, cause: unknown): void {
+    this.#losses += 1;
     this.#connections.delete(role);
     this.#setBlocked(role, null);
     if (this.#state !== 'up') return;

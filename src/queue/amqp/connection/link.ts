@@ -97,6 +97,11 @@ export class Link {
     return this.#pair.connected;
   }
 
+  /** How often a connection was lost: what did not change meanwhile lived all the time. */
+  get losses(): number {
+    return this.#pair.losses;
+  }
+
   /** Why the broker takes no messages at present; null while it does. */
   get blocked(): string | null {
     return this.#pair.blocked;
