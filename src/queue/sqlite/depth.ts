@@ -8,7 +8,8 @@ import { state } from './state.js';
 export function* depthOf({ groupId, paused }: KnownGroup, now: number): Steps<Depth> {
   const [counts] = yield* ask(
     `select
-      (select count(*) from {messages} where group_id = ?1 and state in (${state.ready}, ${state.behind})) as ready,
+      (select count(*) from {messages} where group_id = ?1 and state = ${state.ready})
+        + (select count(*) from {messages} where group_id = ?1 and state = ${state.behind}) as ready,
       (select count(*) from {messages} where group_id = ?1 and state = 1) as delayed,
       (select count(*) from {messages} where group_id = ?1 and state = 1 and due_at <= ?2) as due,
       (select count(*) from {messages} where group_id = ?1 and state = 2) as in_hand,

@@ -4,6 +4,7 @@ import { createTables } from './0001-tables.js';
 import { addPauses } from './0002-pauses.js';
 import { indexDueInOrder } from './0003-due-in-order.js';
 import { addLastSeen } from './0004-last-seen.js';
+import { indexByState } from './0005-indexes-by-state.js';
 
 /** The steps that make the queue's tables. Steps are only ever added. */
 export function queueMigrationList(tablePrefix: string): MigrationList {
@@ -15,6 +16,7 @@ export function queueMigrationList(tablePrefix: string): MigrationList {
       '0002-pauses': { up: (db) => addPauses(db, tablePrefix) },
       '0003-due-in-order': { up: (db) => indexDueInOrder(db, tablePrefix) },
       '0004-last-seen': { up: (db) => addLastSeen(db, tablePrefix) },
+      '0005-indexes-by-state': { up: (db) => indexByState(db, tablePrefix) },
     },
   };
 }
