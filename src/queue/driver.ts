@@ -540,4 +540,6 @@ export interface Classification {
   readonly retryable: boolean;
   /** Whether the call may have taken effect all the same. */
   readonly outcomeUnknown: boolean;
+  /** What happened to what, for people: the host, the object that was refused. It must hold no body and no secret. Default: nothing but what `code` says. */
+  readonly detail?: string;
 }

@@ -24,7 +24,7 @@ const remedies: Record<QueueErrorCode, string> = {
 };
 
 /** A refusal means what it says; everything else is for the driver's own table. */
-export function classifyWith(driver: Driver): (error: unknown) => Classification {
+export function classifyWith(driver: Pick<Driver, 'classify'>): (error: unknown) => Classification {
   return (error) => {
     if (error instanceof Refusal) return { code: error.code, retryable: error.retryable, outcomeUnknown: false };
     try {
@@ -37,9 +37,16 @@ export function classifyWith(driver: Driver): (error: unknown) => Classification
 }
 
 /** The error that a user sees: `cannot publish to "jobs": …; remedy`. Raw texts of a client library stay in `cause`, they may hold secrets. */
-export function wrapFailure(operation: string, backend: string, failure: CallFailure): QueueError {
+export function wrapFailure(
+  operation: string,
+  driver: Pick<Driver, 'name' | 'classify'>,
+  failure: CallFailure,
+): QueueError {
   const { cause, code, retryable, outcomeUnknown } = failure;
-  const what = cause instanceof Refusal ? `${cause.message}; ${cause.remedy}` : `${phrases[code]}; ${remedies[code]}`;
+  const backend = driver.name;
+  const { detail } = classifyWith(driver)(cause);
+  const phrase = detail === undefined ? phrases[code] : `${phrases[code]}: ${detail}`;
+  const what = cause instanceof Refusal ? `${cause.message}; ${cause.remedy}` : `${phrase}; ${remedies[code]}`;
   const doubt = outcomeUnknown ? ' (it may have taken effect all the same)' : '';
   return new QueueError(`cannot ${operation} on ${backend}: ${what}${doubt}`, {
     code,
@@ -53,7 +60,7 @@ export function wrapFailure(operation: string, backend: string, failure: CallFai
 /** Wraps what a single driver call threw. */
 export function wrapError(operation: string, driver: Driver, error: unknown): QueueError {
   if (error instanceof QueueError) return error;
-  return wrapFailure(operation, driver.name, { ...classifyWith(driver)(error), cause: error });
+  return wrapFailure(operation, driver, { ...classifyWith(driver)(error), cause: error });
 }
 
 const phrases: Record<QueueErrorCode, string> = {

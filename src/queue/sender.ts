@@ -53,7 +53,7 @@ export class Sender {
         },
         (failure) => {
           if (leave !== null) signal?.removeEventListener('abort', leave);
-          reject(wrapFailure(operation, this.#context.driver.name, failure));
+          reject(wrapFailure(operation, this.#context.driver, failure));
         },
       );
     });

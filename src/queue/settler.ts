@@ -135,7 +135,7 @@ export class Settler {
           }
         },
         (failure) => {
-          const error = wrapFailure(this.#operation(verb), context.driver.name, failure);
+          const error = wrapFailure(this.#operation(verb), context.driver, failure);
           // The deadline passed: let it come again instead of holding it for ever.
           if (failure.retryable || failure.outcomeUnknown || failure.code === 'closed') {
             this.#forsake(delivery, error);

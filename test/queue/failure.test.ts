@@ -21,12 +21,12 @@ describe('what a driver throws', () => {
   it.each([...queueErrorCodes])(
     'as %s is an error with operation, backend, reason and remedy, and no raw text',
     (code) => {
-      const error = wrapFailure('publish to "jobs"', 'mysql', {
-        code,
-        retryable: true,
-        outcomeUnknown: true,
-        cause: raw,
-      });
+      const known = { code, retryable: true, outcomeUnknown: true };
+      const error = wrapFailure(
+        'publish to "jobs"',
+        { name: 'mysql', classify: () => known },
+        { ...known, cause: raw },
+      );
 
       expect(error).toMatchObject({ code, retryable: true, outcomeUnknown: true, backend: 'mysql', cause: raw });
       expect(error.message).toMatch(
@@ -35,6 +35,15 @@ describe('what a driver throws', () => {
       expect(error.message).not.toContain('hunter2');
     },
   );
+
+  it('is told with the detail that the driver gives, and with that alone', () => {
+    const known = { code: 'denied', retryable: false, outcomeUnknown: false } as const;
+    const driver = { name: 'amqp', classify: () => ({ ...known, detail: 'no access to exchange "x"' }) };
+
+    expect(wrapFailure('publish to "jobs"', driver, { ...known, cause: raw }).message).toBe(
+      'cannot publish to "jobs" on amqp: the backend denies it: no access to exchange "x"; give the backend user the right to do this',
+    );
+  });
 
   it('is classified by the driver; a refusal speaks for itself', async () => {
     const { clock, queue } = await setUp((driver) => {

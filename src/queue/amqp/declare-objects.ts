@@ -1,6 +1,6 @@
 import type { Channel } from 'amqplib';
 import { type Logger, Refusal } from '../driver.js';
-import { type Link, replyCodeOf } from './connection/index.js';
+import { type Link, replyCodeOf, wordsOf } from './connection/index.js';
 import { describeSpec, type ObjectSpec } from './object-spec.js';
 import { demandMatch } from './queue-mismatch.js';
 
@@ -34,8 +34,8 @@ export async function declareObjects(
       const failed = left[done];
       if (failed === undefined) throw error;
       if (replyCodeOf(error) === notFound && failed.kind !== 'binding' && failed.passive) throw missing(failed);
-      if (replyCodeOf(error) !== accessRefused) throw demandMatch(error);
-      await lookInstead(link, failed);
+      if (replyCodeOf(error) !== accessRefused) throw demandMatch(error, describeSpec(failed));
+      await lookInstead(link, failed, error);
       unsaid.push(describeSpec(failed));
       left = left.slice(done + 1);
     }
@@ -71,13 +71,15 @@ async function look(channel: Channel, { kind, name }: Named): Promise<void> {
   else await channel.checkExchange(name);
 }
 
-async function lookInstead(link: Link, spec: ObjectSpec): Promise<void> {
+async function lookInstead(link: Link, spec: ObjectSpec, refusal: unknown): Promise<void> {
   if (spec.kind === 'binding') return;
   if (await isThere(link, spec)) return;
+  const words = refusal instanceof Error ? wordsOf(refusal.cause ?? refusal) : '';
   throw new Refusal(
     'denied',
-    `there is no ${describeSpec(spec)}, and this user may not declare it`,
-    'give the user the right to configure it, or have it declared by somebody who may',
+    `there is no ${describeSpec(spec)}, and this user may not declare it (${words})`,
+    'give the user the right to configure it, have it declared by somebody who may, or use another name',
+    { cause: refusal },
   );
 }
 

@@ -1,6 +1,7 @@
 import { Refusal } from '../driver.js';
-import { replyCodeOf } from './connection/index.js';
+import { replyCodeOf, wordsOf } from './connection/index.js';
 
+const resourceLocked = 405;
 const preconditionFailed = 406;
 
 /** The same text on 3.10 and 4.3; the only place where AMQP says which argument it was. */
@@ -8,13 +9,22 @@ const inequivalent =
   /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '[^']*': received (.*?) but current is (.*?)["']?$/;
 
 /**
- * What to reject with where a declaration failed: a `topology-mismatch` refusal that names object, argument and both values
- * if it exists with other arguments, and otherwise the error itself. What exists is never deleted nor made again.
+ * What to reject with where a declaration of `what` failed: a `topology-mismatch` refusal that names object, argument and both values
+ * if it exists with other arguments; `invalid` where the broker knows no such kind or argument; `conflict` where another connection has it to
+ * itself; otherwise the error itself. What exists is never deleted nor made again.
  */
-export function demandMatch(error: unknown): unknown {
-  if (replyCodeOf(error) !== preconditionFailed) return error;
+export function demandMatch(error: unknown, what: string): unknown {
+  const replyCode = replyCodeOf(error);
+  if (replyCode === resourceLocked) {
+    const remedy = 'close the connection that has declared it as exclusive, or use another one';
+    return new Refusal('conflict', `${what} is exclusive to another connection`, remedy, { cause: error });
+  }
+  if (replyCode !== preconditionFailed) return error;
   const [, argument, kind, name, asked, exists] = inequivalent.exec(textOf(error)) ?? [];
-  if (name === undefined) return error;
+  if (name === undefined) {
+    const subject = `the broker does not take the declaration of ${what}: ${wordsOf(error instanceof Error ? (error.cause ?? error) : error)}`;
+    return new Refusal('invalid', subject, 'mend its kind or its arguments', { cause: error });
+  }
   return new Refusal(
     'topology-mismatch',
     `${kind} "${name}" exists with ${argument} ${plain(exists)}, asked for ${plain(asked)}`,

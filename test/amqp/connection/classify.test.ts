@@ -55,5 +55,5 @@ const cases: readonly (readonly [
 ];
 
 test.each(cases)('%s is classified by its number', (_, error, code, retryable, outcomeUnknown) => {
-  expect(classify(error)).toEqual({ code, retryable, outcomeUnknown });
+  expect(classify(error)).toMatchObject({ code, retryable, outcomeUnknown });
 });

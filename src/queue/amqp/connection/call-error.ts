@@ -1,6 +1,7 @@
 import { IllegalOperationError } from 'amqplib';
 import { classify, replyCodeOf } from './classify.js';
 import { LinkError } from './link-error.js';
+import { wordsOf } from './words.js';
 
 /**
  * What a call on a channel rejected with, as a `LinkError` with amqplib's own as its cause; `lossCause` is why the
@@ -9,7 +10,7 @@ import { LinkError } from './link-error.js';
 export function callError(what: string, error: unknown, lossCause: unknown): unknown {
   if (typeof replyCodeOf(error) === 'number' && !(error instanceof LinkError)) {
     const { code, retryable, outcomeUnknown } = classify(error);
-    return new LinkError(`cannot ${what}: ${messageOf(error)}`, {
+    return new LinkError(`cannot ${what}: ${wordsOf(error)}`, {
       ...{ code, retryable, outcomeUnknown },
       replyCode: replyCodeOf(error),
       cause: error,
@@ -27,8 +28,4 @@ export function callError(what: string, error: unknown, lossCause: unknown): unk
     });
   }
   return error;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

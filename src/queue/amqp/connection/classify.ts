@@ -27,7 +27,8 @@ const passing: ReadonlySet<QueueErrorCode> = new Set(['unavailable', 'conflict',
  */
 export function classify(error: unknown): Classification {
   if (error instanceof LinkError) {
-    return { code: error.code, retryable: error.retryable, outcomeUnknown: error.outcomeUnknown };
+    const { code, retryable, outcomeUnknown, message } = error;
+    return { code, retryable, outcomeUnknown, detail: message };
   }
   // amqplib refuses to use what is closed, before anything is written.
   if (error instanceof IllegalOperationError) return { code: 'unavailable', retryable: true, outcomeUnknown: false };

@@ -2,6 +2,7 @@ import { classify, replyCodeOf } from './classify.js';
 import type { Entry } from './in-flight.js';
 import { LinkError } from './link-error.js';
 import type { Publication } from './publication.js';
+import { wordsOf } from './words.js';
 
 /** The broker sent it back: no queue is bound for it. It is stored nowhere. */
 export function unroutable({ publication, returned }: Entry): LinkError {
@@ -22,7 +23,7 @@ export function nacked({ publication }: Entry): LinkError {
 /** The broker closed the channel because of it. Of several that share the blame, all but one may be stored. */
 export function refused({ publication }: Entry, alone: boolean, cause: unknown): LinkError {
   const { code, retryable } = classify(cause);
-  return new LinkError(`${subject(publication)}: the broker refuses it`, {
+  return new LinkError(`${subject(publication)}: the broker refuses it: ${wordsOf(cause)}`, {
     code,
     retryable,
     outcomeUnknown: !alone,
