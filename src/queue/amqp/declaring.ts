@@ -26,6 +26,7 @@ import { replyCodeOf } from './connection/index.js';
 import { coinDelaysMs, exactPart } from './delay-parts.js';
 import type { DurabilityGate } from './durability-gate.js';
 import { demandMappable } from './mapped/demand-mappable.js';
+import { demandOwnQueues, type ShapeWithGroups } from './mapped/demand-own-queues.js';
 import { demandSameMapping } from './mapped/demand-same-mapping.js';
 import type { Mapping } from './mapped/mapped-topic.js';
 import type { Names, TopicShape } from './names.js';
@@ -243,6 +244,7 @@ function demandAnswers(names: Names, unresponsiveMs: readonly number[]): void {
 
 /** Refuses what cannot be mapped, and what is mapped otherwise already. */
 function demandMappings(content: CatalogueContent, asked: Topology, mappingOf: MappingOf): void {
+  const mapped: ShapeWithGroups[] = [];
   for (const topic of asked.topics) {
     const mapping = mappingOf(topic.name);
     const there = groupsIn(content, topic.name);
@@ -257,7 +259,15 @@ function demandMappings(content: CatalogueContent, asked: Topology, mappingOf: M
     const others = Object.entries(there).filter(([name]) => !topic.groups.some((group) => group.name === name));
     const groups = [...others.map(([name, { patterns }]) => ({ name, patterns })), ...topic.groups];
     demandMappable({ ...topic, groups }, mapping);
+    mapped.push({ shape: { ...topic, mapping }, groups: groups.map(({ name }) => name) });
   }
+  demandOwnQueues(mapped, topicsBesides(content, asked));
+}
+
+function topicsBesides(content: CatalogueContent, { topics }: Topology): readonly ShapeWithGroups[] {
+  return Object.entries(content.topics)
+    .filter(([name]) => !topics.some((topic) => topic.name === name))
+    .map(([name, { groups, ...topic }]) => ({ shape: { name, ...topic }, groups: Object.keys(groups) }));
 }
 
 function workOn(content: CatalogueContent, topic: string, groups: readonly GroupTopology[]): readonly Work[] {

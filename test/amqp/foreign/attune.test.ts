@@ -295,8 +295,21 @@ await describeServers(['rabbitmq'], (_, server) => {
     await refused(
       defineTopic('events', { schema, groups: { a: {}, b: {} } }),
       { events: { exchange: 'attune.events', groups: { '*': 'one' } } },
-      ...(['unsupported', /queue "one", which another group has/] as const),
+      ...(['unsupported', /queue "one", which has the messages of group "a"/] as const),
     );
+    await expect(
+      opened(url, {
+        mapping: {
+          ...attune,
+          notifications: { exchange: 'attune.other', groups: { default: 'attune.events.queue.dlq' } },
+        },
+      }),
+    ).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(
+        /messages .* topic "notifications" .*queue\.dlq", which has the dead letters .* topic "events"/,
+      ),
+    });
 
     await expect(program.apart((channel) => channel.checkExchange('attune.events'))).rejects.toThrow(/NOT_FOUND/);
   });

@@ -20,21 +20,12 @@ export function demandMappable(topic: TopicTopology, mapping: Mapping): void {
       'map it onto an exchange, or leave it one group',
     );
   }
-  const queues = new Set<string>();
   for (const { name, patterns } of topic.groups) {
     const group = mappingOfGroup(mapping, name);
     const what = `group "${name}" of ${object}`;
     if (group === null) {
       throw new Refusal('invalid', `${what} is mapped onto no queue`, 'name its queue in the mapping, or one for "*"');
     }
-    if (queues.has(group.queue)) {
-      throw new Refusal(
-        'unsupported',
-        `${what} is mapped onto queue "${group.queue}", which another group has`,
-        'give each group a queue of its own: they would take messages from each other',
-      );
-    }
-    queues.add(group.queue);
     demandSelectable(what, mapping, group, patterns);
   }
 }

@@ -38,7 +38,7 @@ export interface MappedQueue {
   readonly exclusive?: boolean;
   /** Gone with its last consumer, and with what waits in it. Default: false. */
   readonly autoDelete?: boolean;
-  /** As they are declared; the dead-letter ones come from `deadLetters`. Default: none, so the broker's default type. */
+  /** As they are declared, but for those that `deadLetters` says. No streams: nothing is taken from them. Default: none, so the broker's default type. */
   readonly arguments?: AmqpArguments;
   /** Default: what the group's patterns are on that type of exchange. Headers exchanges and types of plugins need them. */
   readonly bindings?: readonly MappedBinding[];
@@ -85,6 +85,11 @@ const args = z
     z.union([z.string(), z.number(), z.boolean()], 'must be a text, number or boolean'),
   )
   .default({});
+/** A stream keeps what was acked, and knows neither `basic.get` nor a count of what is ready: a group on one is served nothing. */
+const queueArgs = args.refine((given) => given['x-queue-type'] !== 'stream', {
+  error: 'cannot be of the type stream, from which nothing is taken: use a classic or a quorum queue',
+  path: ['x-queue-type'],
+});
 
 /** What AMQP has and this driver has not, each with the reason. */
 const refused: Readonly<Record<string, string>> = {
@@ -119,6 +124,37 @@ const exchangeOf = (type: string) =>
     }),
   );
 
+/** Arguments that a member of the mapping says as well, by name, where that member is given: one of both would be lost. */
+function refuseTwice(
+  given: AmqpArguments,
+  members: readonly (readonly [argument: string, member: string, value: unknown])[],
+  context: z.core.$RefinementCtx,
+): void {
+  for (const [argument, member, value] of members) {
+    if (value === null || !Object.hasOwn(given, argument)) continue;
+    const message = `is said by ${member} as well: leave one of them out`;
+    context.addIssue({ code: 'custom', path: ['arguments', argument], message, input: given });
+  }
+}
+
+const deadLettersSchema = strict({
+  queue: name,
+  exchange: exchangeOf('fanout').nullable().default(null),
+  routingKey: text('the routing key').nullable().default(null),
+  bindingKey: text('the binding key').default(''),
+  expireAfterMs: z
+    .int('must be whole milliseconds')
+    .min(1, 'must be at least 1')
+    .max(2 ** 32 - 1, 'must be at most 4294967295')
+    .nullable()
+    .default(null),
+  passive: flag(false),
+  durable: flag(true),
+  arguments: queueArgs,
+}).superRefine(({ arguments: given, expireAfterMs }, context) =>
+  refuseTwice(given, [['x-message-ttl', 'expireAfterMs', expireAfterMs]], context),
+);
+
 const queueSchema = z.preprocess(
   (given) => (typeof given === 'string' ? { queue: given } : given),
   strict({
@@ -127,29 +163,23 @@ const queueSchema = z.preprocess(
     durable: flag(true),
     exclusive: flag(false),
     autoDelete: flag(false),
-    arguments: args,
+    arguments: queueArgs,
     bindings: z
       .array(strict({ routingKey: text('the routing key').default(''), arguments: args }), 'must be a list of bindings')
       .nullable()
       .default(null),
-    deadLetters: strict({
-      queue: name,
-      exchange: exchangeOf('fanout').nullable().default(null),
-      routingKey: text('the routing key').nullable().default(null),
-      bindingKey: text('the binding key').default(''),
-      expireAfterMs: z
-        .int('must be whole milliseconds')
-        .min(1, 'must be at least 1')
-        .max(2 ** 32 - 1, 'must be at most 4294967295')
-        .nullable()
-        .default(null),
-      passive: flag(false),
-      durable: flag(true),
-      arguments: args,
-    })
-      .nullable()
-      .default(null),
-  }),
+    deadLetters: deadLettersSchema.nullable().default(null),
+  }).superRefine(({ arguments: given, deadLetters }, context) =>
+    refuseTwice(
+      given,
+      [
+        ['x-dead-letter-exchange', 'deadLetters.exchange', deadLetters?.exchange ?? null],
+        ['x-dead-letter-routing-key', 'deadLetters.exchange', deadLetters?.exchange ?? null],
+        ['x-dead-letter-routing-key', 'deadLetters.routingKey', deadLetters?.routingKey ?? null],
+      ],
+      context,
+    ),
+  ),
 );
 
 export const mappedTopicSchema = strict({

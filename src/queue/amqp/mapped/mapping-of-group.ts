@@ -5,12 +5,14 @@ export function mappingOfGroup({ groups }: Mapping, group: string): QueueMapping
   if (group !== anyGroup && Object.hasOwn(groups, group)) return groups[group] ?? null;
   const pattern = Object.hasOwn(groups, anyGroup) ? groups[anyGroup] : undefined;
   if (pattern === undefined) return null;
-  const named = (name: string): string => name.replaceAll('{group}', group);
-  const { deadLetters } = pattern;
-  return {
-    ...pattern,
-    queue: named(pattern.queue),
-    bindings: pattern.bindings?.map((each) => ({ ...each, routingKey: named(each.routingKey) })) ?? null,
-    deadLetters: deadLetters === null ? null : { ...deadLetters, queue: named(deadLetters.queue) },
-  };
+  return named(pattern, group);
+}
+
+/** With `{group}` replaced in every text: names, keys, values of arguments. */
+function named<T>(value: T, group: string): T;
+function named(value: unknown, group: string): unknown {
+  if (typeof value === 'string') return value.replaceAll('{group}', () => group);
+  if (Array.isArray(value)) return value.map((each) => named(each, group));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, named(each, group)]));
 }

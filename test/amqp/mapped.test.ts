@@ -1,0 +1,142 @@
+// What can be told of a mapping without a broker.
+import { amqp, type MappedQueue, type MappedTopic } from 'signalbox/amqp';
+import { describe, expect, it } from 'vitest';
+import { demandOwnQueues, type ShapeWithGroups } from '../../src/queue/amqp/mapped/demand-own-queues.js';
+import { mappingOfGroup } from '../../src/queue/amqp/mapped/mapping-of-group.js';
+import { settingsOf } from '../../src/queue/amqp/options.js';
+
+function mapped(name: string, groups: MappedTopic['groups']): ShapeWithGroups {
+  const mapping = settingsOf({ topics: { [name]: { exchange: 'their', groups } } }).topics[name] ?? null;
+  return { shape: { name, ordering: 'none', lanes: 1, mapping }, groups: Object.keys(groups) };
+}
+
+describe('a mapped queue holds one thing', () => {
+  const dlq = (queue: string): Pick<MappedQueue, 'deadLetters'> => ({ deadLetters: { queue } });
+
+  it.each([
+    [
+      'the letters of a group beside its messages',
+      [mapped('jobs', { a: { queue: 'q', ...dlq('q') } })],
+      /the dead letters of group "a" of topic "jobs" .* queue "q", which has the messages of group "a" of topic "jobs"/,
+    ],
+    [
+      'the letters of two groups',
+      [mapped('jobs', { a: { queue: 'q.a', ...dlq('dead') }, b: { queue: 'q.b', ...dlq('dead') } })],
+      /the dead letters of group "b" .* queue "dead", which has the dead letters of group "a"/,
+    ],
+    [
+      'the letters of two topics',
+      [
+        mapped('jobs', { a: { queue: 'q.a', ...dlq('dead') } }),
+        mapped('events', { a: { queue: 'q.b', ...dlq('dead') } }),
+      ],
+      /the dead letters of group "a" of topic "events" .* which has the dead letters of group "a" of topic "jobs"/,
+    ],
+    [
+      'the messages of two groups',
+      [mapped('jobs', { a: 'q', b: 'q' })],
+      /the messages of group "b" .* queue "q", which has the messages of group "a"/,
+    ],
+    [
+      'the messages of two topics',
+      [mapped('jobs', { a: 'q' }), mapped('events', { a: 'q' })],
+      /the messages of group "a" of topic "events" .* which has the messages of group "a" of topic "jobs"/,
+    ],
+  ])('not %s', (_, topics, says) => {
+    const [first] = topics as readonly ShapeWithGroups[];
+    const all = () => demandOwnQueues(topics, []);
+    // Declared by another program, or earlier.
+    const besides = () => demandOwnQueues(topics.slice(1), first === undefined ? [] : [first]);
+
+    expect(all).toThrow(expect.objectContaining({ code: 'unsupported', message: expect.stringMatching(says) }));
+    if (topics.length > 1) expect(besides).toThrow(says);
+  });
+
+  it('and a queue each is well', () => {
+    const jobs = mapped('jobs', {
+      a: { queue: 'q.a', ...dlq('dead.a') },
+      b: { queue: 'q.b', ...dlq('dead.b') },
+      c: 'q.c',
+    });
+
+    expect(() =>
+      demandOwnQueues([jobs, { shape: { name: 'ours', ordering: 'none', lanes: 1 }, groups: ['a'] }], []),
+    ).not.toThrow();
+  });
+
+  it('what others have mapped wrongly among themselves is their trouble', () => {
+    expect(() =>
+      demandOwnQueues([mapped('jobs', { a: 'mine' })], [mapped('x', { a: 'q' }), mapped('y', { a: 'q' })]),
+    ).not.toThrow();
+  });
+});
+
+describe('a mapping', () => {
+  const deadLetters = { queue: 'dead', exchange: 'dlx', routingKey: 'dead', expireAfterMs: 1_000 };
+
+  it.each<[string, MappedQueue, RegExp]>([
+    ['a stream', { queue: 'q', arguments: { 'x-queue-type': 'stream' } }, /a\.arguments\.x-queue-type .*type stream/],
+    [
+      'a stream of dead letters',
+      { queue: 'q', deadLetters: { queue: 'dead', arguments: { 'x-queue-type': 'stream' } } },
+      /a\.deadLetters\.arguments\.x-queue-type .*type stream/,
+    ],
+    [
+      'two dead-letter exchanges',
+      { queue: 'q', arguments: { 'x-dead-letter-exchange': 'mine' }, deadLetters },
+      /a\.arguments\.x-dead-letter-exchange is said by deadLetters\.exchange as well/,
+    ],
+    [
+      'two keys to dead-letter with',
+      { queue: 'q', arguments: { 'x-dead-letter-routing-key': 'mine' }, deadLetters },
+      /a\.arguments\.x-dead-letter-routing-key is said by deadLetters/,
+    ],
+    [
+      'two times to live',
+      { queue: 'q', deadLetters: { ...deadLetters, arguments: { 'x-message-ttl': 5 } } },
+      /a\.deadLetters\.arguments\.x-message-ttl is said by expireAfterMs as well/,
+    ],
+  ])('cannot say %s', (_, a, says) => {
+    const make = () => amqp({ topics: { jobs: { exchange: 'their', groups: { a } } } });
+
+    expect(make).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringMatching(says) }));
+  });
+
+  it('can have the broker dead-letter through the default exchange, which has no name to map', () => {
+    const arguments_ = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' };
+
+    expect(() =>
+      mapped('jobs', { a: { queue: 'q', arguments: arguments_, deadLetters: { queue: 'dead' } } }),
+    ).not.toThrow();
+  });
+
+  it('for all groups has the group in all its texts', () => {
+    const { shape } = mapped('jobs', {
+      '*': {
+        queue: 'q.{group}',
+        arguments: { 'x-overflow': 'drop-{group}', 'x-max-length': 5 },
+        bindings: [{ routingKey: '{group}.#', arguments: { for: '{group}' } }],
+        deadLetters: {
+          queue: 'dead.{group}',
+          exchange: { name: 'dlx.{group}', type: 'direct', arguments: { 'alternate-exchange': 'else.{group}' } },
+          routingKey: 'r.{group}',
+          bindingKey: 'b.{group}',
+          arguments: { 'x-dead-letter-exchange': 'on.{group}' },
+        },
+      },
+    });
+
+    expect(mappingOfGroup(shape.mapping as NonNullable<typeof shape.mapping>, '$&')).toMatchObject({
+      queue: 'q.$&',
+      arguments: { 'x-overflow': 'drop-$&', 'x-max-length': 5 },
+      bindings: [{ routingKey: '$&.#', arguments: { for: '$&' } }],
+      deadLetters: {
+        queue: 'dead.$&',
+        exchange: { name: 'dlx.$&', type: 'direct', arguments: { 'alternate-exchange': 'else.$&' } },
+        routingKey: 'r.$&',
+        bindingKey: 'b.$&',
+        arguments: { 'x-dead-letter-exchange': 'on.$&' },
+      },
+    });
+  });
+});
