@@ -84,7 +84,8 @@ export class Admin {
    * From when this resolves, no subscriber of the group, in any process, starts a message, until `resume`. Those that are being worked on
    * go on and are settled as ever; what was handed out and not started goes back. Publishing goes on, and nothing is lost. It holds over
    * restarts. Rejects with `timeout` when a process does not say within 10 s that it has stopped; the group is paused all the
-   * same, and pausing it again waits again.
+   * same, and pausing it again waits again; with `unsupported` where the backend would delete what waits, as nobody consumes it (a foreign
+   * queue that is mapped with `autoDelete`).
    */
   async pause(topic: TopicOrName, group = 'default'): Promise<void> {
     const name = this.#groupOf('pause a group', topic, group);

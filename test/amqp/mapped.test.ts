@@ -2,6 +2,7 @@
 import { amqp, type MappedQueue, type MappedTopic } from 'signalbox/amqp';
 import { describe, expect, it } from 'vitest';
 import { demandOwnQueues, type ShapeWithGroups } from '../../src/queue/amqp/mapped/demand-own-queues.js';
+import { demandPausable } from '../../src/queue/amqp/mapped/demand-pausable.js';
 import { mappingOfGroup } from '../../src/queue/amqp/mapped/mapping-of-group.js';
 import { settingsOf } from '../../src/queue/amqp/options.js';
 
@@ -138,5 +139,27 @@ describe('a mapping', () => {
         arguments: { 'x-dead-letter-exchange': 'on.$&' },
       },
     });
+  });
+});
+
+describe('a pause, which leaves a queue without a consumer', () => {
+  it.each<[string, MappedQueue, RegExp]>([
+    [
+      'goes with its last consumer',
+      { queue: 'q', autoDelete: true },
+      /group "a" of topic "jobs" .*"q" with autoDelete/,
+    ],
+    ['goes when it is not used', { queue: 'q', arguments: { 'x-expires': 60_000 } }, /"q" with x-expires/],
+  ])('is refused for one that %s', (_, a, says) => {
+    const { shape } = mapped('jobs', { a });
+
+    expect(() => demandPausable(shape, 'a')).toThrow(
+      expect.objectContaining({ code: 'unsupported', message: expect.stringMatching(says) }),
+    );
+  });
+
+  it('is well for one that stays', () => {
+    expect(() => demandPausable(mapped('jobs', { a: 'q' }).shape, 'a')).not.toThrow();
+    expect(() => demandPausable({ name: 'ours', ordering: 'none', lanes: 1 }, 'a')).not.toThrow();
   });
 });

@@ -5,6 +5,7 @@ import type { Catalogue } from './catalogue.js';
 import { type CatalogueContent, groupIn, shapeIn, withGroup } from './catalogue-content.js';
 import { type ConsumingChannel, classify, type Delivery, type KeptConsumer, type Link } from './connection/index.js';
 import { listenToChanges } from './listen-to-changes.js';
+import { demandPausable } from './mapped/demand-pausable.js';
 import type { Names } from './names.js';
 import type { Objects } from './objects.js';
 
@@ -72,7 +73,7 @@ export class Pauses {
     await this.#kept?.ready();
   }
 
-  /** Resolves when every process that reads has answered. */
+  /** Resolves when every process that reads has answered. Rejects with an `unsupported` refusal where the queue would go with its consumers. */
   async pause(topic: string, group: string): Promise<void> {
     const { link, objects, catalogue } = this.#options;
     const { version } = await catalogue.change((content) => withPaused(content, topic, group, true));
@@ -216,9 +217,11 @@ export class Pauses {
 }
 
 function withPaused(content: CatalogueContent, topic: string, name: string, paused: boolean): CatalogueContent {
-  if (shapeIn(content, topic) === null) throw noTopic(topic);
+  const shape = shapeIn(content, topic);
+  if (shape === null) throw noTopic(topic);
   const group = groupIn(content, topic, name);
   if (group === null) throw noGroup(topic, name);
+  if (paused) demandPausable(shape, name);
   return (group.paused ?? false) === paused ? content : withGroup(content, topic, name, { ...group, paused });
 }
 

@@ -288,4 +288,35 @@ await describeServers(['rabbitmq'], (_, server) => {
     );
     expect(await program.ready('us')).toBe(0);
   });
+
+  test('a group whose queue goes with its last consumer is not paused, so that nothing that waits is lost', async () => {
+    const url = await server().freshUrl();
+    const queue = await opened(url, {
+      ...tickborg,
+      rebuilds: { exchange: null, groups: { default: { queue: 'rebuilds', autoDelete: true } } },
+    });
+    const seen: number[] = [];
+    let finish = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    await queue.consume(
+      rebuild,
+      async ({ message }) => {
+        seen.push(message.body.pr);
+        await asked;
+      },
+      { prefetch: 1, concurrency: 1 },
+    );
+    for (let pr = 0; pr < 4; pr++) await queue.publish(rebuild, { pr });
+    await eventually('one in hand', () => seen.length === 1);
+
+    await expect(queue.admin.pause(rebuild)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/queue "rebuilds" with autoDelete/),
+    });
+
+    finish();
+    await eventually('all of them', () => seen.length === 4);
+  });
 });

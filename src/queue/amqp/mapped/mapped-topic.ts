@@ -36,7 +36,7 @@ export interface MappedQueue {
   readonly durable?: boolean;
   /** Of this process alone, gone with its connection and with what waits in it. Default: false. */
   readonly exclusive?: boolean;
-  /** Gone with its last consumer, and with what waits in it. Default: false. */
+  /** Gone with its last consumer, and with what waits in it; so the group cannot be paused. Default: false. */
   readonly autoDelete?: boolean;
   /** As they are declared, but for those that `deadLetters` says. No streams: nothing is taken from them. Default: none, so the broker's default type. */
   readonly arguments?: AmqpArguments;
