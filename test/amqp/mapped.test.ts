@@ -1,8 +1,12 @@
 // What can be told of a mapping without a broker.
-import { amqp, type MappedQueue, type MappedTopic } from 'signalbox/amqp';
+import { amqp, type MappedDeadLetters, type MappedQueue, type MappedTopic } from 'signalbox/amqp';
 import { describe, expect, it } from 'vitest';
+import { deadLetterKeys } from '../../src/queue/amqp/mapped/dead-letter-keys.js';
+import { demandMappable } from '../../src/queue/amqp/mapped/demand-mappable.js';
 import { demandOwnQueues, type ShapeWithGroups } from '../../src/queue/amqp/mapped/demand-own-queues.js';
 import { demandPausable } from '../../src/queue/amqp/mapped/demand-pausable.js';
+import { demandSameMapping } from '../../src/queue/amqp/mapped/demand-same-mapping.js';
+import type { Mapping, QueueMapping } from '../../src/queue/amqp/mapped/mapped-topic.js';
 import { mappingOfGroup } from '../../src/queue/amqp/mapped/mapping-of-group.js';
 import { settingsOf } from '../../src/queue/amqp/options.js';
 
@@ -139,6 +143,75 @@ describe('a mapping', () => {
         arguments: { 'x-dead-letter-exchange': 'on.$&' },
       },
     });
+  });
+});
+
+describe('a dead-letter queue is bound with what is dead-lettered', () => {
+  const all = ['#'];
+  const dlx = (type: string, more: Partial<MappedDeadLetters> = {}): MappedDeadLetters => ({
+    queue: 'dead',
+    exchange: { name: 'dlx', type },
+    ...more,
+  });
+  const mapping = (
+    exchange: string | null,
+    deadLetters: MappedDeadLetters,
+    more: Partial<MappedQueue> = {},
+  ): Mapping => {
+    const topic: MappedTopic = {
+      exchange: exchange === null ? null : { name: 'their', type: exchange },
+      routingKey: 'v1',
+      groups: { a: { queue: 'q', deadLetters, ...more } },
+    };
+    return settingsOf({ topics: { jobs: topic } }).topics.jobs as Mapping;
+  };
+  const of = (asked: Mapping) => mappingOfGroup(asked, 'a') as QueueMapping;
+
+  it.each<[string, Mapping, readonly string[], readonly string[] | null]>([
+    ['a fanout exchange', mapping('direct', dlx('fanout', { routingKey: 'r' })), all, ['']],
+    ['a headers exchange', mapping('direct', dlx('headers')), all, ['']],
+    ['a topic exchange', mapping('fanout', dlx('topic')), all, ['#']],
+    ['a topic exchange, with a key of its own', mapping('fanout', dlx('topic', { routingKey: 'r' })), all, ['r']],
+    ['a direct exchange, with a key of its own', mapping('fanout', dlx('direct', { routingKey: 'r' })), all, ['r']],
+    ['a direct exchange, from a direct one', mapping('direct', dlx('direct')), all, ['v1', 'q']],
+    ['a direct exchange, from literal patterns', mapping('topic', dlx('direct')), ['a.b', 'c'], ['a.b', 'c', 'q']],
+    ['a direct exchange, from the queue alone', mapping(null, dlx('direct')), all, ['q']],
+    ['a key that is given', mapping('fanout', dlx('direct', { bindingKey: '' })), all, ['']],
+    ['nothing, where somebody else binds it', mapping('fanout', dlx('direct', { passive: true })), all, []],
+    ['nothing, without an exchange', mapping('fanout', { queue: 'dead' }), all, []],
+    ['nobody knows what: from patterns to direct', mapping('topic', dlx('direct')), ['a.*'], null],
+    ['nobody knows what: from fanout to direct', mapping('fanout', dlx('direct')), all, null],
+    ['nobody knows what: bound by somebody', mapping('direct', dlx('direct'), { passive: true }), all, null],
+    ['nobody knows what: a type of a plugin', mapping('direct', dlx('x-random')), all, null],
+  ])('%s', (_, asked, patterns, keys) => {
+    const declare = () =>
+      demandMappable(
+        {
+          name: 'jobs',
+          ordering: 'none',
+          lanes: 1,
+          maxRedeliveries: 5,
+          expectedDelaysMs: [],
+          groups: [{ name: 'a', patterns }],
+        },
+        asked,
+      );
+
+    expect(deadLetterKeys(asked, of(asked), patterns)).toEqual(keys);
+    if (keys !== null) return expect(declare).not.toThrow();
+    expect(declare).toThrow(
+      expect.objectContaining({
+        code: 'invalid',
+        message: expect.stringMatching(/group "a" .* exchange "dlx" with keys/),
+      }),
+    );
+  });
+
+  it('and may be bound with another one later', () => {
+    const [one, other] = [mapping('direct', dlx('topic')), mapping('direct', dlx('topic', { bindingKey: 'v1' }))];
+
+    expect(() => demandSameMapping('jobs', ['a'], one, other)).not.toThrow();
+    expect(() => demandSameMapping('jobs', ['a'], one, mapping('direct', dlx('direct')))).toThrow(/deadLetters/);
   });
 });
 

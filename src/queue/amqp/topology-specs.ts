@@ -1,4 +1,5 @@
 import type { CatalogueGroup } from './catalogue-content.js';
+import { deadLetterKeys } from './mapped/dead-letter-keys.js';
 import { mappedBindings } from './mapped/mapped-bindings.js';
 import type { Mapping, QueueMapping } from './mapped/mapped-topic.js';
 import { mappingOfGroup } from './mapped/mapping-of-group.js';
@@ -112,17 +113,10 @@ function mappedBindingSpecs(
   const over = dropped.length === 0 ? [] : mappedBindings(mapping, group, dropped);
   const gone = over.filter(({ routingKey }) => !wanted.some((each) => each.routingKey === routingKey));
   const { deadLetters } = group;
-  const dead: readonly BindingSpec[] =
-    deadLetters?.exchange && !deadLetters.passive
-      ? [
-          binding(
-            deadLetters.queue,
-            deadLetters.exchange.name,
-            { routingKey: deadLetters.bindingKey, arguments: {} },
-            false,
-          ),
-        ]
-      : [];
+  // Not undone with dropped patterns: messages that came by them may still wait.
+  const dead = (deadLetterKeys(mapping, group, patterns) ?? []).map((routingKey) =>
+    binding(deadLetters?.queue ?? '', deadLetters?.exchange?.name ?? '', { routingKey, arguments: {} }, false),
+  );
   return [
     ...dead,
     ...wanted.map((each) => binding(group.queue, exchange, each, false)),

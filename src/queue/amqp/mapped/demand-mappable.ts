@@ -1,4 +1,5 @@
 import { Refusal, type TopicTopology } from '../../driver.js';
+import { deadLetterKeys, hasWildcard } from './dead-letter-keys.js';
 import { isAll } from './mapped-bindings.js';
 import type { Mapping, QueueMapping } from './mapped-topic.js';
 import { mappingOfGroup } from './mapping-of-group.js';
@@ -27,6 +28,7 @@ export function demandMappable(topic: TopicTopology, mapping: Mapping): void {
       throw new Refusal('invalid', `${what} is mapped onto no queue`, 'name its queue in the mapping, or one for "*"');
     }
     demandSelectable(what, mapping, group, patterns);
+    if (deadLetterKeys(mapping, group, patterns) === null) throw noDeadLetterKey(what, group);
   }
 }
 
@@ -50,6 +52,11 @@ function demandSelectable(what: string, { exchange }: Mapping, group: QueueMappi
   throw new Refusal('invalid', `${what} has no bindings to the ${type} exchange "${name}"`, 'give them in its mapping');
 }
 
-function hasWildcard(pattern: string): boolean {
-  return pattern.split('.').some((word) => word === '*' || word === '#');
+function noDeadLetterKey(what: string, { deadLetters }: QueueMapping): Refusal {
+  const exchange = `the ${deadLetters?.exchange?.type} exchange "${deadLetters?.exchange?.name}"`;
+  return new Refusal(
+    'invalid',
+    `${what} dead-letters into ${exchange} with keys that nobody can tell, so that what it brings to no queue is lost`,
+    'give deadLetters a routingKey to dead-letter with, or the bindingKey of its queue; or use a fanout or topic exchange',
+  );
 }

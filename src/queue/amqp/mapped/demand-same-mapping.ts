@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '../../driver.js';
-import type { Mapping } from './mapped-topic.js';
+import type { Mapping, QueueMapping } from './mapped-topic.js';
 import { mappingOfGroup } from './mapping-of-group.js';
 
 /**
@@ -23,10 +23,18 @@ export function demandSameMapping(
   for (const name of groups) {
     const [old, other] = [mappingOfGroup(exists, name), mappingOfGroup(asked, name)];
     if (old === null || other === null) continue;
-    for (const argument of Object.keys(other) as (keyof typeof other)[]) {
-      demandSame(`group "${name}" of ${object}`, argument, old[argument], other[argument]);
+    const [there, wanted] = [identityOf(old), identityOf(other)];
+    for (const argument of Object.keys(wanted) as (keyof typeof wanted)[]) {
+      demandSame(`group "${name}" of ${object}`, argument, there[argument], wanted[argument]);
     }
   }
+}
+
+/** Without what its dead-letter queue is bound with: another key is bound besides, and nobody loses anything by it. */
+function identityOf({ deadLetters, ...group }: QueueMapping) {
+  if (deadLetters === null) return { ...group, deadLetters };
+  const { bindingKey: _, ...rest } = deadLetters;
+  return { ...group, deadLetters: rest };
 }
 
 function demandSame(object: string, argument: string, exists: unknown, asked: unknown): void {

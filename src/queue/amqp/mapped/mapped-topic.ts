@@ -58,7 +58,10 @@ export interface MappedDeadLetters {
   readonly exchange?: string | MappedExchange;
   /** What the broker dead-letters with, instead of the message's own. Default: that one. */
   readonly routingKey?: string;
-  /** What the dead-letter queue is bound with. Default: empty. */
+  /**
+   * What the dead-letter queue is bound with. Default: what is dead-lettered with, so that nothing is dropped: `routingKey`; without one
+   * `#` on a topic exchange, on a direct one the keys that the group's queue is bound with, and its name. Empty on a fanout or headers exchange.
+   */
   readonly bindingKey?: string;
   /** Time to live of the dead-letter queue, milliseconds. Default: none. */
   readonly expireAfterMs?: number;
@@ -141,7 +144,7 @@ const deadLettersSchema = strict({
   queue: name,
   exchange: exchangeOf('fanout').nullable().default(null),
   routingKey: text('the routing key').nullable().default(null),
-  bindingKey: text('the binding key').default(''),
+  bindingKey: text('the binding key').nullable().default(null),
   expireAfterMs: z
     .int('must be whole milliseconds')
     .min(1, 'must be at least 1')
