@@ -65,6 +65,20 @@ describe('a message in AMQP', () => {
     expect(decodeCounts(again).attempt).toBe(2);
   });
 
+  it('that is copied has nothing that would route it again, and is read as before', () => {
+    const foreign = arrival(Buffer.from('1'), { headers: { CC: ['a', 'b'], BCC: ['c'], cc: 'no route' } });
+
+    const { body, properties } = copyOf(foreign, freshCounts);
+    const again = copyOf(arrival(body, properties), freshCounts);
+
+    expect(properties.headers).not.toHaveProperty('CC');
+    expect(properties.headers).not.toHaveProperty('BCC');
+    expect(again).toEqual({ body, properties });
+    const { headers } = decodeMessage('jobs', foreign);
+    expect(headers).toEqual({ CC: '["a","b"]', BCC: '["c"]', cc: 'no route' });
+    expect(decodeMessage('jobs', arrival(body, properties)).headers).toEqual(headers);
+  });
+
   it.each([
     [
       'RabbitMQ 4, where what nobody looked at was given back',

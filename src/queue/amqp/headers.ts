@@ -15,6 +15,9 @@ export const header = {
   firstFailedAt: `${prefix}first-failed-at`,
   /** User headers that AMQP or RabbitMQ would misunderstand, as JSON. */
   headers: `${prefix}headers`,
+  /** Where to a foreign message was sent beside its routing key, as its sender wrote it: see `routes`. */
+  cc: `${prefix}cc`,
+  bcc: `${prefix}bcc`,
 
   /** A delayed message: how long it still waits after this hop, and where it goes then. */
   restMs: `${prefix}rest-ms`,
@@ -54,9 +57,16 @@ const ofAHop: ReadonlySet<string> = new Set([
   header.expireAfterMs,
 ]);
 
+/** RabbitMQ routes every publish by these, whatever it is published to: a copy keeps them under names that mean nothing to it. */
+const routes: ReadonlyMap<string, string> = new Map([
+  ['CC', header.cc],
+  ['BCC', header.bcc],
+]);
+
 /** The headers of a message as whoever sent it wrote them, for a copy of it; ours are kept but for those of a hop. */
 export function headersForCopy(headers: AmqpHeaders): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !brokers.test(name) && !ofAHop.has(name)));
+  const theirs = Object.entries(headers).filter(([name]) => !brokers.test(name) && !ofAHop.has(name));
+  return Object.fromEntries(theirs.map(([name, value]) => [routes.get(name) ?? name, value]));
 }
 
 /** Writes the headers of a user. */
@@ -84,6 +94,9 @@ export function decodeHeaders(headers: AmqpHeaders): Record<string, string> {
   for (const name in headers) {
     if (name.startsWith(prefix) || brokers.test(name)) continue;
     entries.push([name, asText(headers[name])]);
+  }
+  for (const [name, aside] of routes) {
+    if (headers[aside] !== undefined) entries.push([name, asText(headers[aside])]);
   }
   const special = headers[header.headers];
   if (typeof special === 'string') entries.push(...(JSON.parse(special) as [string, string][]));
