@@ -3,6 +3,8 @@ import { replyCodeOf, wordsOf } from './connection/index.js';
 
 const resourceLocked = 405;
 const preconditionFailed = 406;
+/** 3.10 ends the whole connection because of a kind of exchange that it does not know; 4.x closes the channel with 406. */
+const commandInvalid = 503;
 
 /** The same text on 3.10 and 4.3; the only place where AMQP says which argument it was. */
 const inequivalent =
@@ -19,10 +21,11 @@ export function demandMatch(error: unknown, what: string): unknown {
     const remedy = 'close the connection that has declared it as exclusive, or use another one';
     return new Refusal('conflict', `${what} is exclusive to another connection`, remedy, { cause: error });
   }
-  if (replyCode !== preconditionFailed) return error;
+  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
+  if (replyCode !== preconditionFailed && replyCodeOf(cause) !== commandInvalid) return error;
   const [, argument, kind, name, asked, exists] = inequivalent.exec(textOf(error)) ?? [];
   if (name === undefined) {
-    const subject = `the broker does not take the declaration of ${what}: ${wordsOf(error instanceof Error ? (error.cause ?? error) : error)}`;
+    const subject = `the broker does not take the declaration of ${what}: ${wordsOf(cause)}`;
     return new Refusal('invalid', subject, 'mend its kind or its arguments', { cause: error });
   }
   return new Refusal(

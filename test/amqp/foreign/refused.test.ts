@@ -22,7 +22,10 @@ await describeServers(['rabbitmq'], (_, server) => {
 
   test('an exchange of a kind that the broker does not know', async () => {
     expect(
-      await refusal({ exchange: { name: 'odd', type: 'x-nope' }, groups: { default: { queue: 'odd' } } }),
+      await refusal({
+        exchange: { name: 'odd', type: 'x-nope' },
+        groups: { default: { queue: 'odd', bindings: [{ routingKey: 'x' }] } },
+      }),
     ).toMatchObject({
       code: 'invalid',
       message: expect.stringMatching(/exchange "odd".*unknown exchange type 'x-nope'.*; mend its kind/s),
