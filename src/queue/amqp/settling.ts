@@ -90,7 +90,7 @@ async function ackForSure(handed: Handed): Promise<SettleResult> {
   const { channel } = handed.delivery;
   const answer = answerOf(handed.feed.ack(handed));
   // A channel that is lost now may have carried the ack, or not: done, as for every ack of AMQP.
-  if (answer === done) await channel.raw.checkExchange('amq.topic').catch(() => {});
+  if (answer === done) await channel.flushed().catch(() => {});
   return answer;
 }
 

@@ -96,6 +96,14 @@ export class ConsumingChannel {
     }, `start ${what}`);
   }
 
+  /**
+   * Resolves when the broker has read all that was written on this channel, acks included. By a call that needs no right and changes
+   * nothing: the limit that it repeats is for consumers to come. (Asking for an exchange takes the right to read it, on 4.3.)
+   */
+  async flushed(): Promise<void> {
+    await this.#call(() => this.raw.prefetch(this.#options.prefetch), `flush ${this.#options.what}`);
+  }
+
   /** The broker hands out nothing more; what is in hand stays in hand. */
   async cancel(consumerTag: string): Promise<void> {
     await this.#call(() => this.raw.cancel(consumerTag), `cancel ${this.#options.what}`);
