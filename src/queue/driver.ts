@@ -244,6 +244,11 @@ export interface Received {
   readonly counts: Counts;
   /** Hand-outs before this one without an answer since the last answer; 0 where the backend cannot count (`countsRedeliveries`: then 0 or 1). */
   readonly redeliveries: number;
+  /**
+   * Why it could not be read as its sender meant it, for people: it becomes a dead letter with that. `receive` never
+   * rejects for one message, or its neighbours would be in nobody's hands. Null or left out: it could.
+   */
+  readonly fault?: string | null;
 }
 
 export type Settlement =

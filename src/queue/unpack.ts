@@ -14,6 +14,7 @@ export function unpack(topic: Topic, received: Received): Unpacked | Promise<Unp
   const { format, body } = received.message;
   if (format !== null && format > messageFormat) return { kind: 'newer-format' };
   if (received.redeliveries > topic.maxRedeliveries) return { kind: 'crash-loop' };
+  if (received.fault) return { kind: 'undecodable', fault: received.fault };
   const decoded = decodeBody(topic, body);
   return decoded instanceof Promise ? decoded.then(unpacked) : unpacked(decoded);
 }

@@ -1,4 +1,4 @@
-import type { AmqpHeaders } from './headers.js';
+import { type AmqpHeaders, maxTimeMs } from './headers.js';
 
 /** One entry of `x-death`: what RabbitMQ writes on a message that it dead-letters. */
 export interface BrokerDeath {
@@ -30,15 +30,15 @@ function deathOf(entry: unknown): readonly BrokerDeath[] {
   const [routingKey = ''] = Array.isArray(keys) ? (keys as readonly unknown[]) : [];
   return [
     {
-      ...{ reason, queue, exchange, routingKey: String(routingKey) },
+      ...{ reason, queue, exchange, routingKey: typeof routingKey === 'string' ? routingKey : '' },
       seconds: secondsOf(time),
       count: typeof count === 'number' ? count : 1,
     },
   ];
 }
 
-/** amqplib's form of a time stamp. */
+/** Of amqplib's form of a time stamp. */
 function secondsOf(time: unknown): number | null {
   const value: unknown = typeof time === 'object' && time !== null && 'value' in time ? time.value : time;
-  return typeof value === 'number' ? value : null;
+  return typeof value === 'number' && Math.abs(value) * 1_000 <= maxTimeMs ? value : null;
 }

@@ -1,4 +1,4 @@
-import { type AmqpHeaders, header, numberOf, textOf } from './headers.js';
+import { type AmqpHeaders, header, numberOf, parsed, textOf } from './headers.js';
 import type { EncodedMessage } from './message-coding.js';
 
 /** Where a delayed message goes when it falls due, and who is told if that is gone. */
@@ -36,10 +36,23 @@ export function withHop({ body, properties }: EncodedMessage, { restMs, destinat
 /** Null for what nobody of us put there. */
 export function hopOf(headers: AmqpHeaders): Hop | null {
   const restMs = numberOf(headers, header.restMs);
-  const exchange = textOf(headers, header.toExchange);
-  const routingKey = textOf(headers, header.toRoutingKey);
+  const exchange = addressOf(headers, header.toExchange);
+  const routingKey = addressOf(headers, header.toRoutingKey);
   const topic = textOf(headers, header.topic);
-  const groups = textOf(headers, header.groups);
-  if (restMs === null || exchange === null || routingKey === null || topic === null || groups === null) return null;
-  return { restMs, destination: { exchange, routingKey, topic, groups: JSON.parse(groups) as readonly string[] } };
+  const groups = parsed(textOf(headers, header.groups));
+  if (restMs === null || exchange === null || routingKey === null || topic === null || !isNames(groups)) return null;
+  return { restMs, destination: { exchange, routingKey, topic, groups } };
+}
+
+/** AMQP's own limit of what is published to: amqplib refuses to write more. */
+const maxAddressBytes = 255;
+
+function addressOf(headers: AmqpHeaders, name: string): string | null {
+  const text = textOf(headers, name);
+  return text !== null && Buffer.byteLength(text) <= maxAddressBytes ? text : null;
+}
+
+/** None at all would be a message that nobody is told of when its destination is gone. */
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }

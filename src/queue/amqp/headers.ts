@@ -1,3 +1,5 @@
+import { asText } from './as-text.js';
+
 /** What signalbox writes beside a message, in AMQP headers. Users' header names never begin with this. */
 const prefix = 'x-signalbox-';
 
@@ -88,7 +90,7 @@ function isSpecial(name: string): boolean {
   return name.length > 60 || /^(x-|b?cc$|__proto__$)/i.test(name);
 }
 
-/** The headers of a user, or of a foreign message, where whatever is no string is written as one. */
+/** The headers of a user, or of a foreign message, where whatever is no string is written as one. Of any message: it never throws. */
 export function decodeHeaders(headers: AmqpHeaders): Record<string, string> {
   const entries: [string, string][] = [];
   for (const name in headers) {
@@ -98,15 +100,34 @@ export function decodeHeaders(headers: AmqpHeaders): Record<string, string> {
   for (const [name, aside] of routes) {
     if (headers[aside] !== undefined) entries.push([name, asText(headers[aside])]);
   }
-  const special = headers[header.headers];
-  if (typeof special === 'string') entries.push(...(JSON.parse(special) as [string, string][]));
+  if (headers[header.headers] !== undefined) {
+    // What cannot be read is shown as it is, to those who look at the dead letter.
+    entries.push(...(specialIn(headers) ?? [[header.headers, asText(headers[header.headers])] as [string, string]]));
+  }
   return Object.fromEntries(entries);
 }
 
-function asText(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+/** What is wrong with the headers of a message, so that whoever sent it did not send what `decodeHeaders` says; null: nothing. */
+export function faultOf(headers: AmqpHeaders): string | null {
+  if (headers[header.headers] === undefined || specialIn(headers) !== null) return null;
+  return `its header "${header.headers}" is not JSON of pairs of texts`;
+}
+
+/** Null where somebody else wrote it. */
+function specialIn(headers: AmqpHeaders): readonly [string, string][] | null {
+  const special: unknown = parsed(textOf(headers, header.headers));
+  const isPair = (entry: unknown): boolean =>
+    Array.isArray(entry) && entry.length === 2 && entry.every((part) => typeof part === 'string');
+  return Array.isArray(special) && special.every(isPair) ? (special as [string, string][]) : null;
+}
+
+/** The value of a text that should be JSON; null where it is none. */
+export function parsed(text: string | null): unknown {
+  try {
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export function textOf(headers: AmqpHeaders, name: string): string | null {
@@ -117,4 +138,19 @@ export function textOf(headers: AmqpHeaders, name: string): string | null {
 export function numberOf(headers: AmqpHeaders, name: string): number | null {
   const value = headers[name];
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+/** A whole number from `least` on; whatever else stands there, we did not write. */
+export function countOf(headers: AmqpHeaders, name: string, least: number): number | null {
+  const value = numberOf(headers, name);
+  return value !== null && Number.isSafeInteger(value) && value >= least ? value : null;
+}
+
+/** The longest time from 1970 on that a `Date` can show. */
+export const maxTimeMs = 8.64e15;
+
+/** Epoch milliseconds. */
+export function timeOf(headers: AmqpHeaders, name: string): number | null {
+  const value = numberOf(headers, name);
+  return value !== null && Math.abs(value) <= maxTimeMs ? value : null;
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { GetMessage } from 'amqplib';
+import { z } from 'zod';
 import type { Death, DrainedLetter, Letter } from '../driver.js';
 import { brokerDeathsOf } from './broker-death.js';
-import { type AmqpHeaders, header, numberOf, textOf } from './headers.js';
+import { type AmqpHeaders, header, maxTimeMs, numberOf, parsed, textOf, timeOf } from './headers.js';
 import { decodeCounts, decodeMessage, type EncodedMessage, identityOf } from './message-coding.js';
 
 /** RabbitMQ refuses a longer expiration and closes the channel. What is to be kept longer is not shown any more after its time. */
@@ -44,7 +45,7 @@ export function placeOf({ properties, fields }: GetMessage): Place {
   const headers: AmqpHeaders = properties.headers ?? {};
   // What somebody else put into the box has neither: it stands where the broker dead-lettered it, or first.
   return {
-    buriedAt: numberOf(headers, header.buriedAt) ?? (brokerDeathsOf(headers)[0]?.seconds ?? 0) * 1_000,
+    buriedAt: timeOf(headers, header.buriedAt) ?? (brokerDeathsOf(headers)[0]?.seconds ?? 0) * 1_000,
     letter: textOf(headers, header.letter) ?? `foreign ${String(fields.deliveryTag).padStart(12, '0')}`,
   };
 }
@@ -57,9 +58,29 @@ export function comparePlaces(one: Place, other: Place): number {
 export function isExpired({ properties }: GetMessage, now: number): boolean {
   const headers: AmqpHeaders = properties.headers ?? {};
   const expireAfterMs = numberOf(headers, header.expireAfterMs);
-  return expireAfterMs !== null && now >= (numberOf(headers, header.buriedAt) ?? 0) + expireAfterMs;
+  return expireAfterMs !== null && now >= (timeOf(headers, header.buriedAt) ?? 0) + expireAfterMs;
 }
 
+const timeMs = z.number().min(-maxTimeMs).max(maxTimeMs);
+
+const deathSchema: z.ZodType<Death> = z.object({
+  cause: z.enum(['attempts-exhausted', 'rejected', 'crash-loop', 'undecodable']),
+  reason: z.string(),
+  error: z.object({ name: z.string(), message: z.string(), stack: z.string().nullable() }).nullable(),
+  attempt: z.number(),
+  postpones: z.number(),
+  redeliveries: z.number(),
+  firstFailedAt: timeMs,
+  lastFailedAt: timeMs,
+  origin: z.string(),
+});
+
+/** Null where there is none, or somebody else wrote something there: one such letter must not keep the others from being read. */
+function deathIn(headers: AmqpHeaders): Death | null {
+  return deathSchema.safeParse(parsed(textOf(headers, header.death))).data ?? null;
+}
+
+/** Of any message in a box: it never throws. */
 export function decodeLetter(
   message: GetMessage,
   box: { readonly topic: string; readonly group: string } | null,
@@ -67,14 +88,14 @@ export function decodeLetter(
 ): Letter {
   const headers: AmqpHeaders = message.properties.headers ?? {};
   const topic = box?.topic ?? textOf(headers, header.topic) ?? '';
-  const death = textOf(headers, header.death);
+  const death = deathIn(headers);
   const { buriedAt } = placeOf(message);
   const expireAfterMs = numberOf(headers, header.expireAfterMs);
   return {
     message: decodeMessage(topic, message),
     topic,
     group: box?.group ?? textOf(headers, header.group) ?? '',
-    death: death !== null ? (JSON.parse(death) as Death) : box === null ? null : foreignDeath(message, buriedAt),
+    death: death ?? (box === null ? null : foreignDeath(message, buriedAt)),
     buriedAt,
     expiresInMs: expireAfterMs === null ? null : Math.max(0, buriedAt + expireAfterMs - now),
   };

@@ -2,7 +2,18 @@ import { randomBytes } from 'node:crypto';
 import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
 import { firstDeathOf } from './broker-death.js';
-import { type AmqpHeaders, decodeHeaders, encodeHeaders, header, headersForCopy, numberOf, textOf } from './headers.js';
+import {
+  type AmqpHeaders,
+  countOf,
+  decodeHeaders,
+  encodeHeaders,
+  faultOf,
+  header,
+  headersForCopy,
+  numberOf,
+  textOf,
+  timeOf,
+} from './headers.js';
 
 type AmqpMessage = ConsumeMessage | GetMessage;
 
@@ -52,7 +63,7 @@ export function asJson(properties: EncodedMessage['properties']): EncodedMessage
 export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
   const headers = headersForCopy(properties.headers ?? {});
   for (const name of [header.attempt, header.postpones, header.firstFailedAt]) delete headers[name];
-  if (headers[header.format] === undefined && headers[header.routingKey] === undefined) {
+  if (formatOf(headers) === null && textOf(headers, header.routingKey) === null) {
     const routingKey = foreignRoutingKey(properties.headers ?? {}, fields);
     if (routingKey !== null) headers[header.routingKey] = routingKey;
   }
@@ -64,9 +75,10 @@ export function copyOf({ content, properties, fields }: AmqpMessage, counts: Cou
   return { body: content, properties: { ...Object.fromEntries(set), persistent: true, headers } };
 }
 
+/** Of any message: it never throws. What is not what we write in a header of ours is taken for missing, but for `decodingFault`. */
 export function decodeMessage(topic: string, { content, properties, fields }: AmqpMessage): StoredMessage {
   const headers: AmqpHeaders = properties.headers ?? {};
-  const format = numberOf(headers, header.format);
+  const format = formatOf(headers);
   const messageId: unknown = properties.messageId;
   return {
     id: typeof messageId === 'string' && messageId !== '' ? messageId : null,
@@ -76,9 +88,19 @@ export function decodeMessage(topic: string, { content, properties, fields }: Am
     headers: decodeHeaders(headers),
     // A reader may write on what it was given; a copy of the message is made of what arrived.
     body: Buffer.from(content),
-    publishedAt: numberOf(headers, header.publishedAt),
+    publishedAt: timeOf(headers, header.publishedAt),
     format,
   };
+}
+
+/** Null for a foreign one. */
+function formatOf(headers: AmqpHeaders): number | null {
+  return countOf(headers, header.format, 1);
+}
+
+/** See `Received`. */
+export function decodingFault({ properties }: AmqpMessage): string | null {
+  return faultOf(properties.headers ?? {});
 }
 
 /** What its sender published it with, also where the broker has dead-lettered it since: what is derived from it stays the same. */
@@ -93,15 +115,15 @@ export function keyOf({ properties }: AmqpMessage): string | null {
 }
 
 export function laneOf({ properties }: AmqpMessage): number {
-  return numberOf(properties.headers ?? {}, header.lane) ?? 0;
+  return countOf(properties.headers ?? {}, header.lane, 0) ?? 0;
 }
 
 export function decodeCounts({ properties }: AmqpMessage): Counts {
   const headers: AmqpHeaders = properties.headers ?? {};
   return {
-    attempt: numberOf(headers, header.attempt) ?? 1,
-    postpones: numberOf(headers, header.postpones) ?? 0,
-    firstFailedAt: numberOf(headers, header.firstFailedAt),
+    attempt: countOf(headers, header.attempt, 1) ?? 1,
+    postpones: countOf(headers, header.postpones, 0) ?? 0,
+    firstFailedAt: timeOf(headers, header.firstFailedAt),
   };
 }
 

@@ -123,7 +123,10 @@ export class Mover {
     } else if (Object.hasOwn(delivery.message.properties.headers ?? {}, header.probe)) {
       delivery.ack();
     } else {
-      const move = this.#move(delivery).finally(() => this.#moving.delete(move));
+      // Nobody waits for it but a close: what it rejected with would end the process, and the next one that gets the message.
+      const move = this.#move(delivery)
+        .catch((error: unknown) => this.#options.logger.warn({ error }, 'what fell due cannot be looked at; it stays'))
+        .finally(() => this.#moving.delete(move));
       this.#moving.add(move);
     }
   }

@@ -13,7 +13,7 @@ import {
 import { consumerTag } from './consumer-tag.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
 import { LaneSharing } from './lane-sharing.js';
-import { decodeCounts, decodeMessage } from './message-coding.js';
+import { decodeCounts, decodeMessage, decodingFault } from './message-coding.js';
 import type { Settling } from './settling.js';
 
 /** How long lanes may take until they flow, where there are suspects. */
@@ -239,6 +239,7 @@ export class AmqpSubscription implements DriverSubscription {
       message: decodeMessage(this.#options.topic, message),
       counts: decodeCounts(message),
       redeliveries: handed.redeliveries,
+      fault: decodingFault(message),
     };
   }
 }

@@ -54,4 +54,99 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await program.ready('jobs.q')).toBe(0);
     expect(await program.ready('audit.q')).toBe(1);
   });
+
+  test('headers of ours that nobody of us wrote: what cannot be read is a dead letter with the reason, what is of another type is as if it were not there, and neighbours flow', async () => {
+    const { queue, program } = await opened();
+    const wrongTypes = {
+      'x-signalbox-format': 'z',
+      'x-signalbox-attempt': -5,
+      'x-signalbox-postpones': 1.5,
+      'x-signalbox-first-failed-at': { a: 1 },
+      'x-signalbox-published-at': 1e300,
+      'x-signalbox-key': 5,
+      'x-signalbox-routing-key': [1],
+      'x-signalbox-lane': -1,
+      'x-signalbox-publication': true,
+    };
+    const headersOf: Record<number, object> = {
+      2: { 'x-signalbox-headers': 'garbage', trace: 'a' },
+      4: { 'x-signalbox-headers': '5' },
+      5: { 'x-signalbox-headers': 5 },
+      6: { 'x-signalbox-headers': '[["a",1]]' },
+      8: wrongTypes,
+    };
+    for (let n = 0; n < 10; n++) await program.publish('', 'jobs.q', n, { headers: headersOf[n] });
+    const seen: unknown[] = [];
+
+    await queue.consume(jobs, async ({ message, attempt, postpones }) => {
+      const { key, routingKey, publishedAt, headers } = message;
+      seen.push({ n: message.body, attempt, postpones, key, routingKey, publishedAt, headers });
+    });
+
+    await eventually('those that can be read are handled', () => seen.length === 6);
+    const plain = { attempt: 1, postpones: 0, key: null, routingKey: null, publishedAt: null, headers: {} };
+    expect(seen).toEqual([0, 1, 3, 7, 8, 9].map((n) => ({ n, ...plain })));
+    await eventually('the others are dead', async () => (await letters(queue).count()) === 4);
+    const [first, ...others] = (await letters(queue).list()).letters;
+    expect(first).toMatchObject({
+      headers: { 'x-signalbox-headers': 'garbage', trace: 'a' },
+      death: { cause: 'undecodable', reason: 'its header "x-signalbox-headers" is not JSON of pairs of texts' },
+    });
+    expect(others.map(({ bodyText, death }) => [bodyText, death?.cause])).toEqual(
+      [4, 5, 6].map((n) => [`${n}`, 'undecodable']),
+    );
+  });
+
+  test('what another program put where delays end is a lost letter, unless it says where it goes', async () => {
+    const { queue, program } = await opened();
+    const seen: unknown[] = [];
+    await queue.consume(jobs, async ({ message }) => {
+      seen.push(message.body);
+    });
+    const hop = {
+      'x-signalbox-rest-ms': 0,
+      'x-signalbox-to-exchange': '',
+      'x-signalbox-to-routing-key': 'jobs.q',
+      'x-signalbox-topic': 'jobs',
+      'x-signalbox-groups': '["default"]',
+    };
+
+    const odd = ['garbage', 'null', '[]', '{"length":1}', '[5]', 5];
+    for (const groups of odd) {
+      await program.publish('', 'signalbox.due', 'odd', { headers: { ...hop, 'x-signalbox-groups': groups } });
+    }
+    const far = { ...hop, 'x-signalbox-to-routing-key': 'k'.repeat(256) };
+    await program.publish('', 'signalbox.due', 'far', { headers: far });
+    await program.publish('', 'signalbox.due', 'bare');
+    await program.publish('', 'signalbox.due', 'whole', { headers: hop });
+    await queue.publishAfter(jobs, 'delayed', 150);
+
+    await eventually('what is whole arrives', () => seen.length === 2);
+    expect(seen).toEqual(['whole', 'delayed']);
+    const lost = await eventually('the others are lost letters', async () => {
+      const found = (await queue.admin.lostLetters.list()).letters;
+      return found.length === odd.length + 2 && found;
+    });
+    expect(new Set(lost.map(({ bodyText }) => bodyText))).toEqual(new Set(['"odd"', '"far"', '"bare"']));
+  });
+
+  test('one dead letter whose notes somebody else wrote is shown without them, and stops none of the others', async () => {
+    const { queue, program } = await opened();
+    const deaths = ['garbage', '5', '{"cause":"rejected"}', 7];
+    for (const [n, death] of deaths.entries()) {
+      await program.publish('', 'jobs.dlq', n, { headers: { 'x-signalbox-death': death } });
+    }
+    await program.publish('', 'jobs.dlq', 4, { headers: { 'x-signalbox-headers': 'garbage', 'x-signalbox-lane': -3 } });
+    await program.publish('', 'jobs.dlq', 5, { headers: { 'x-signalbox-buried-at': 1e300 } });
+
+    const found = (await letters(queue).list()).letters;
+
+    expect(found.map(({ bodyText }) => bodyText)).toEqual(['0', '1', '2', '3', '4', '5']);
+    for (const { death } of found) {
+      expect(death).toMatchObject({ cause: 'rejected', reason: 'another program put it here', attempt: 1 });
+    }
+    expect(await letters(queue).count()).toBe(6);
+    expect(await letters(queue).redrive('all')).toBe(6);
+    expect(await program.ready('jobs.q')).toBe(6);
+  });
 });
