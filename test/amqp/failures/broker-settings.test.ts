@@ -1,12 +1,16 @@
-// A broker that is out of memory, and one that has no patience with those who take long: both are settings of the whole broker.
+// A broker that is out of memory, has no patience with those who take long, or takes no large messages: all are settings of the whole broker.
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { defineTopic, openQueue } from 'signalbox';
 import { expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { describeOwnServers } from '../../servers/index.js';
 import { BrokerSide } from './broker-side.js';
 import { eventually } from './eventually.js';
 import { Gate, jobTopic, openProcess, queueOf } from './jobs.js';
 
-const impatient = '[{rabbit, [{channel_tick_interval, 500}, {quorum_tick_interval, 500}]}].\n';
+const impatient =
+  '[{rabbit, [{channel_tick_interval, 500}, {quorum_tick_interval, 500}, {max_message_size, 100000}]}].\n';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -99,5 +103,29 @@ await describeOwnServers(['rabbitmq'], { advancedConfig: impatient }, (_, server
     } finally {
       await broker.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1800000).');
     }
+  });
+
+  test('a message that is larger than the broker takes is too large, says both sizes, and is stored nowhere', async () => {
+    const { url } = server();
+    const topic = defineTopic(`large-${randomUUID()}`, { schema: z.string() });
+    await using queue = await openQueue(url, { topics: [topic] });
+    const tooLarge = {
+      code: 'payload-too-large',
+      retryable: false,
+      outcomeUnknown: false,
+      message: expect.stringMatching(/it has 100003 bytes, and the broker takes 100000/),
+    };
+
+    await expect(queue.publish(topic, 'x'.repeat(100_001))).rejects.toMatchObject(tooLarge);
+    await expect(queue.publishAfter(topic, 'x'.repeat(100_001), 50)).rejects.toMatchObject(tooLarge);
+    const sizes = [10, 100_001, 10, 100_001, 10];
+    const results = await Promise.allSettled(sizes.map((size) => queue.publish(topic, 'x'.repeat(size))));
+
+    for (const n of [1, 3]) expect(results[n]).toMatchObject({ status: 'rejected', reason: tooLarge });
+    await queue.publish(topic, 'small');
+    const [large, seen]: [string[], string[]] = [[], []];
+    await queue.consume(topic, async ({ message: { body } }) => void (body.length > 10 ? large : seen).push(body));
+    await eventually('what is not too large', () => seen.includes('small'));
+    expect(large).toEqual([]);
   });
 });

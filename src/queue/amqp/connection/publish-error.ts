@@ -2,6 +2,7 @@ import { classify, replyCodeOf } from './classify.js';
 import type { Entry } from './in-flight.js';
 import { LinkError } from './link-error.js';
 import type { Publication } from './publication.js';
+import { sizeLimitIn } from './size-limit.js';
 import { wordsOf } from './words.js';
 
 /** The broker sent it back: no queue is bound for it. It is stored nowhere. */
@@ -22,11 +23,23 @@ export function nacked({ publication }: Entry): LinkError {
 
 /** The broker closed the channel because of it. Of several that share the blame, all but one may be stored. */
 export function refused({ publication }: Entry, alone: boolean, cause: unknown): LinkError {
+  const maxBytes = sizeLimitIn(wordsOf(cause));
+  if (maxBytes !== null) return tooLarge(publication, maxBytes, cause);
   const { code, retryable } = classify(cause);
   return new LinkError(`${subject(publication)}: the broker refuses it: ${wordsOf(cause)}`, {
     code,
     retryable,
     outcomeUnknown: !alone,
+    replyCode: replyCodeOf(cause),
+    cause,
+  });
+}
+
+/** Others that share the blame are too large as well: none of them is stored. */
+function tooLarge(publication: Publication, maxBytes: number, cause: unknown): LinkError {
+  const what = `it has ${publication.body.length} bytes, and the broker takes ${maxBytes} (its max_message_size)`;
+  return new LinkError(`${subject(publication)}: ${what}`, {
+    code: 'payload-too-large',
     replyCode: replyCodeOf(cause),
     cause,
   });

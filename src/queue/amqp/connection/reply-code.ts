@@ -32,7 +32,7 @@ const preconditions: ReadonlyMap<string, QueueErrorCode> = new Map([
   // Deleting "if empty", "if unused".
   ['40.20', 'conflict'],
   ['50.40', 'conflict'],
-  // Publishing: a bad expiration, a user id that is not ours, more than the broker's largest message.
+  // Publishing: a bad expiration, a user id that is not ours. One that is too large is told by the text: see `sizeLimitIn`.
   ['60.40', 'invalid'],
 ]);
 
