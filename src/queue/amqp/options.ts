@@ -98,8 +98,16 @@ function complete(connection: ConnectionSettings, own: OwnOptions): DriverSettin
   if (typeof connectionName !== 'string' || connectionName === '') {
     throw new Refusal('invalid', 'the connectionName is no text', 'give one, or leave it out');
   }
+  if (clock !== null && !isClock(clock)) {
+    throw new Refusal('invalid', 'the clock is no Clock, with the functions now and schedule', 'leave it out');
+  }
   const topics = mappingsOf(own.topics);
   return { connection, prefix, queueType, dueQueueType, connectionName, topics, clock };
+}
+
+function isClock(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return ['now', 'schedule'].every((name) => typeof Reflect.get(value, name) === 'function');
 }
 
 function mappingsOf(given: unknown): Readonly<Record<string, Mapping>> {

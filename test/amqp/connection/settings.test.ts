@@ -81,6 +81,7 @@ describe('a URL', () => {
     ['a port that is none', 'amqp://u:secret@h:99999', /host/],
     ['no host', 'amqp://u:secret@', /amqp/],
     ['a host twice, with nothing between', 'amqp://u:secret@h,,g', /host/],
+    ['a vhost of over 255 bytes', `amqp://u:secret@h/${'v'.repeat(256)}`, /"vhost" has over 255 bytes/],
   ])('with %s is refused, and the password is not shown', (_, url, message) => {
     const refusal = refusalOf(() => settingsFromUrl(url));
 
@@ -147,6 +148,20 @@ describe('parts', () => {
     ['a heartbeat of half a second', { heartbeatSeconds: 0.5 }, /"heartbeatSeconds"/],
     ['a port that is a text', { port: '5672' }, /"port"/],
     ['a vhost that is none', { vhost: 7 }, /"vhost"/],
+    ['a vhost that is longer than AMQP has them', { vhost: 'é'.repeat(128) }, /"vhost" has over 255 bytes/],
+    ['TLS that is null', { tls: null }, /"tls" is no object/],
+    ['TLS that is a text', { tls: 'on' }, /"tls" is no object/],
+    ['a certificate that is a number', { tls: { cert: 5 } }, /"tls\.cert" is no text/],
+    ['a file that is a descriptor', { tls: { caFile: 0 } }, /"tls\.caFile" is no text/],
+    ['a text for true or false', { ssl: 'false' }, /"ssl" is neither true nor false/],
+    [
+      'a text for true or false in TLS',
+      { tls: { rejectUnauthorized: 'false' } },
+      /"tls\.rejectUnauthorized" is neither/,
+    ],
+    ['a host that is null', { host: null }, /"host" is no text/],
+    ['hosts that are null', { hosts: null }, /"hosts"/],
+    ['hosts of which one is missing', { hosts: ['h', undefined] }, /a host is not/],
   ])('with %s are refused', (_, parts, message) => {
     const refusal = refusalOf(() => settingsFromParts(parts as ConnectionParts));
 

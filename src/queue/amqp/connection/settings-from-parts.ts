@@ -61,12 +61,13 @@ const tlsNames = [
 /** Throws an `invalid` refusal that names the part, never the value of a secret one. */
 export function settingsFromParts(parts: ConnectionParts): ConnectionSettings {
   refuseUnknown(parts, partNames, '');
-  if (parts.tls !== undefined) refuseUnknown(parts.tls, tlsNames, 'tls.');
-  const { tls, ssl = tls !== undefined } = parts;
+  if (parts.tls !== undefined) demandTls(parts.tls);
+  const { tls } = parts;
+  const ssl = flag('ssl', parts.ssl, tls !== undefined);
   if (!ssl && tls !== undefined) throw invalid('"tls" is given, and "ssl" is false', 'leave one of them out');
   return {
     hosts: hostsOf(parts, ssl ? tlsPort : plainPort),
-    vhost: text('vhost', parts.vhost, '/'),
+    vhost: vhostOf(parts.vhost),
     username: text('username', parts.username, 'guest'),
     password: passwordOf(parts),
     tls: ssl ? () => tlsOptions(tls ?? {}) : null,
@@ -74,6 +75,26 @@ export function settingsFromParts(parts: ConnectionParts): ConnectionSettings {
     heartbeatSeconds: whole('heartbeatSeconds', parts.heartbeatSeconds, defaultHeartbeatSeconds, 0, 65_535),
     connectDeadlineMs: whole('connectDeadlineMs', parts.connectDeadlineMs, defaultConnectDeadlineMs, 1, 600_000),
   };
+}
+
+function demandTls(tls: unknown): void {
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
+    throw invalid('"tls" is no object', `give one of ${tlsNames.join(', ')}, or leave it out`);
+  }
+  refuseUnknown(tls, tlsNames, 'tls.');
+  for (const [name, value] of Object.entries(tls)) {
+    if (name === 'rejectUnauthorized') flag('tls.rejectUnauthorized', value, true);
+    // Keys and certificates may be bytes.
+    else if (name.endsWith('File') || name === 'servername' || !(value instanceof Uint8Array))
+      text(`tls.${name}`, value, '');
+  }
+}
+
+/** One of AMQP's short strings. */
+function vhostOf(given: unknown): string {
+  const vhost = text('vhost', given, '/');
+  if (Buffer.byteLength(vhost) > 255) throw invalid('"vhost" has over 255 bytes', 'correct it');
+  return vhost;
 }
 
 function passwordOf({ username, password, passwordFile }: ConnectionParts): () => string {
@@ -89,7 +110,7 @@ function passwordOf({ username, password, passwordFile }: ConnectionParts): () =
 function hostsOf({ host, hosts, port }: ConnectionParts, usualPort: number): readonly BrokerHost[] {
   if (host !== undefined && hosts !== undefined)
     throw invalid('"host" and "hosts" are both given', 'leave one of them out');
-  const named: readonly unknown[] = hosts ?? [host ?? 'localhost'];
+  const named: readonly unknown[] = hosts === undefined ? [text('host', host, 'localhost')] : hosts;
   if (!Array.isArray(named) || named.length === 0) throw invalid('"hosts" is not a list of hosts', 'name at least one');
   const defaultPort = whole('port', port, usualPort, 1, 65_535);
   return named.map((each) => hostOf(text('host', each, ''), defaultPort));
@@ -113,6 +134,13 @@ function hostOf(address: string, defaultPort: number): BrokerHost {
 function text(name: string, value: unknown, otherwise: string): string {
   if (value === undefined) return otherwise;
   if (typeof value !== 'string') throw invalid(`"${name}" is no text`, 'give a string');
+  return value;
+}
+
+/** Not what is like true or false: out of an environment, 'false' is a text as well. */
+function flag(name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw invalid(`"${name}" is neither true nor false`, 'give a boolean, no text');
   return value;
 }
 
