@@ -9,6 +9,7 @@ import {
   type SubscribeOptions,
 } from '../driver.js';
 import { adminOf } from './admin.js';
+import { atMost } from './at-most.js';
 import { BrokerTime } from './broker-time.js';
 import { Catalogue } from './catalogue.js';
 import { groupIn, shapeIn } from './catalogue-content.js';
@@ -31,6 +32,9 @@ import { Sending } from './sending.js';
 import { Settling } from './settling.js';
 import { AmqpSubscription } from './subscription.js';
 import { lanesOf } from './topology-specs.js';
+
+/** How long closing waits for a broker that does not answer: what is in hand then comes again when it misses us. */
+const orderlyEndMs = 6_000;
 
 /** Everything that an open driver consists of. */
 export interface Client {
@@ -120,12 +124,15 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
 
   async function close(): Promise<void> {
     closing.abort();
-    await Promise.all([
+    const orderly = Promise.all([
       ...[...subscriptions].map((each) => each.close()),
       mover.close(),
       delays.close(),
       pauses.close(),
     ]);
+    orderly.catch(() => {});
+    await atMost(orderlyEndMs, orderly, clock);
+    // Ends whatever still waits for the broker.
     await link.close();
   }
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, type Logger, sleep } from '../driver.js';
+import { atMost } from './at-most.js';
 import { type BrokerTime, handedOverAt } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { groupIn } from './catalogue-content.js';
@@ -86,9 +87,7 @@ export class Mover {
     const { clock } = this.#options;
     const channel = this.#kept?.channel ?? null;
     await channel?.cancel(this.#tag).catch(() => {});
-    const over = new AbortController();
-    await Promise.race([Promise.all(this.#moving), sleep(clock, lastMovesMs, over.signal)]);
-    over.abort();
+    await atMost(lastMovesMs, Promise.all(this.#moving), clock);
     await this.#kept?.close();
   }
 

@@ -10,11 +10,15 @@ import {
   type SubscribeOptions,
   sleep,
 } from '../driver.js';
+import { atMost } from './at-most.js';
 import { consumerTag } from './consumer-tag.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
 import { LaneSharing } from './lane-sharing.js';
 import { decodeCounts, decodeMessage, decodingFault } from './message-coding.js';
 import type { Settling } from './settling.js';
+
+/** How long stopping waits for a broker that does not answer. What is in hand comes again when its channels are gone. */
+const orderlyEndMs = 3_000;
 
 /** How long lanes may take until they flow, where there are suspects. */
 const lineUpMs = 1_000;
@@ -128,7 +132,9 @@ export class AmqpSubscription implements DriverSubscription {
     if (!signal.aborted && !this.#paused) this.#startFeeds();
     while (this.#closing === null) {
       if (signal.aborted) {
-        await this.#stop();
+        const stopped = this.#stop();
+        stopped.catch(() => {});
+        await atMost(orderlyEndMs, stopped, clock);
         return [];
       }
       if (this.#waiting > 0 && !this.#paused) {
@@ -166,7 +172,9 @@ export class AmqpSubscription implements DriverSubscription {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#sharing?.stop(), ...this.#feeds.map((feed) => feed.close())]);
+    const ended = Promise.all([this.#sharing?.stop(), ...this.#feeds.map((feed) => feed.close())]);
+    ended.catch(() => {});
+    await atMost(orderlyEndMs, ended, this.#context.clock);
     this.#context.onClosed(this);
   }
 
