@@ -214,8 +214,20 @@ export type Target =
   | { readonly kind: 'topic' }
   /** One group alone, whatever its patterns say. */
   | { readonly kind: 'group'; readonly group: string }
-  /** The dead letters of one group. Its `delayMs` is 0 always: a death is not put off. */
-  | { readonly kind: 'dead'; readonly group: string; readonly death: Death; readonly expireAfterMs: number | null };
+  | DeadTarget;
+
+/** The dead letters of one group. Its `delayMs` is 0 always: a death is not put off. */
+export interface DeadTarget {
+  readonly kind: 'dead';
+  readonly group: string;
+  readonly death: Death;
+  readonly expireAfterMs: number | null;
+  /**
+   * In the outbox of an ack: of the message that is acked, where this is its letter. A driver that was handed more than
+   * `StoredMessage` says (what a foreign program wrote beside it) keeps that in the letter.
+   */
+  readonly receipt?: Receipt;
+}
 
 export interface Send {
   readonly target: Target;

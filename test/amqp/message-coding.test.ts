@@ -79,6 +79,37 @@ describe('a message in AMQP', () => {
     expect(decodeMessage('jobs', arrival(body, properties)).headers).toEqual(headers);
   });
 
+  it('that is copied can be written, whatever could be read', () => {
+    let deep: unknown = 'end';
+    for (let n = 0; n < 20_000; n++) deep = [deep];
+    const foreign = arrival(Buffer.from('1'), {
+      correlationId: '\uFFFD'.repeat(200),
+      timestamp: 2 ** 64,
+      headers: {
+        least: -1e300,
+        late: { '!': 'timestamp', value: 2 ** 64 },
+        price: { '!': 'decimal', value: { places: 2, digits: 5 } },
+        alike: [{ '!': 'foo', value: 1 }, { '!': 'decimal' }],
+        deep,
+        ['\uFFFD'.repeat(200)]: 'long',
+      },
+    });
+
+    const { properties } = copyOf(foreign, freshCounts);
+
+    expect(properties).toMatchObject({ timestamp: 2 ** 64 - 2_048 });
+    expect(properties).not.toHaveProperty('correlationId');
+    const { deep: flattened, ...headers } = properties.headers;
+    expect(headers).toEqual({
+      least: { '!': 'double', value: -1e300 },
+      late: { '!': 'timestamp', value: 2 ** 64 - 2_048 },
+      price: { '!': 'decimal', value: { places: 2, digits: 5 } },
+      alike: ['{"!":"foo","value":1}', '{"!":"decimal"}'],
+    });
+    expect((flattened as unknown[]).flat(Number.POSITIVE_INFINITY)).toEqual(['']);
+    expect(decodeMessage('jobs', foreign).headers).toMatchObject({ deep: '', least: '-1e+300' });
+  });
+
   it.each([
     [
       'RabbitMQ 4, where what nobody looked at was given back',

@@ -14,6 +14,7 @@ import {
   textOf,
   timeOf,
 } from './headers.js';
+import { rewritableTimestamp } from './rewritable.js';
 
 type AmqpMessage = ConsumeMessage | GetMessage;
 
@@ -59,6 +60,12 @@ export function asJson(properties: EncodedMessage['properties']): EncodedMessage
   return { ...properties, contentType: 'application/json' };
 }
 
+/** Says where it goes when it is redriven: a foreign message brought no lane. */
+export function inLane({ body, properties }: EncodedMessage, lane: number): EncodedMessage {
+  if (lane === 0) return { body, properties };
+  return { body, properties: { ...properties, headers: { ...properties.headers, [header.lane]: lane } } };
+}
+
 /** The same message once more, with other counts. Of a foreign one, everything that its sender wrote is kept. */
 export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
   const headers = headersForCopy(properties.headers ?? {});
@@ -68,12 +75,34 @@ export function copyOf({ content, properties, fields }: AmqpMessage, counts: Cou
     if (routingKey !== null) headers[header.routingKey] = routingKey;
   }
   writeCounts(counts, headers);
+  return { body: content, properties: { ...propertiesForCopy(properties), persistent: true, headers } };
+}
+
+/**
+ * Not `expiration`, by which a queue of delays would end the delay, and not `userId`: RabbitMQ closes the channel of another user.
+ * What is longer than a property may be has grown by being read: it was no UTF-8.
+ */
+function propertiesForCopy(properties: AmqpMessage['properties']): Options.Publish {
   const { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId } =
     properties;
-  const given = { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId };
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { body: content, properties: { ...Object.fromEntries(set), persistent: true, headers } };
+  const given: Readonly<Record<string, unknown>> = {
+    contentType,
+    contentEncoding,
+    priority,
+    correlationId,
+    replyTo,
+    messageId,
+    type,
+    appId,
+  };
+  const set = Object.entries(given).filter(([, value]) =>
+    typeof value === 'string' ? Buffer.byteLength(value) <= maxPropertyBytes : value !== undefined,
+  );
+  const time = typeof timestamp === 'number' ? { timestamp: rewritableTimestamp(timestamp) } : {};
+  return { ...Object.fromEntries(set), ...time };
 }
+
+const maxPropertyBytes = 255;
 
 /** Of any message: it never throws. What is not what we write in a header of ours is taken for missing, but for `decodingFault`. */
 export function decodeMessage(topic: string, { content, properties, fields }: AmqpMessage): StoredMessage {

@@ -1,4 +1,5 @@
 import {
+  type DeadTarget,
   matches,
   noGroup,
   noTopic,
@@ -6,7 +7,6 @@ import {
   type Send,
   type SendResult,
   type StoredMessage,
-  type Target,
   unroutable,
 } from '../driver.js';
 import type { BrokerTime } from './broker-time.js';
@@ -16,11 +16,12 @@ import { classify, type Link, type Publication } from './connection/index.js';
 import type { Delays } from './delays.js';
 import type { Destination } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
+import { Handed } from './feed.js';
 import { encodeLetter } from './letter-coding.js';
 import { mappedAddress } from './mapped/mapped-address.js';
 import { reaches } from './mapped/mapped-bindings.js';
 import { mappingOfGroup } from './mapped/mapping-of-group.js';
-import { asJson, type EncodedMessage, encodeMessage } from './message-coding.js';
+import { asJson, copyOf, type EncodedMessage, encodeMessage, inLane } from './message-coding.js';
 import type { Names, TopicShape } from './names.js';
 import type { Repair } from './repair.js';
 
@@ -200,13 +201,16 @@ export class Sending {
     return storedInOne;
   }
 
-  async #bury(topic: TopicShape, send: Send, target: Extract<Target, { kind: 'dead' }>): Promise<SendResult> {
-    const { message, lane, counts } = send;
-    const { group, death, expireAfterMs } = target;
+  async #bury(topic: TopicShape, { message, lane, counts }: Send, target: DeadTarget): Promise<SendResult> {
+    const { group, death, expireAfterMs, receipt } = target;
     const { names, time } = this.#options;
     const burial = { topic: topic.name, group, death, expireAfterMs, buriedAt: time.now() };
-    const letter = encodeLetter(encodeMessage(message, lane, counts), burial);
-    return this.#toQueue(topic, group, names.dead(topic, group), letter);
+    // Of a foreign message, `message` says the least part: its properties, and the types of its headers, are in what arrived.
+    const buried =
+      receipt instanceof Handed
+        ? inLane(copyOf(receipt.delivery.message, counts), lane)
+        : encodeMessage(message, lane, counts);
+    return this.#toQueue(topic, group, names.dead(topic, group), encodeLetter(buried, burial));
   }
 
   async #toQueue(topic: TopicShape, group: string, queue: string, message: EncodedMessage): Promise<SendResult> {

@@ -1,5 +1,6 @@
 import {
   type Counts,
+  type DeadTarget,
   freshCounts,
   noGroup,
   noTopic,
@@ -8,7 +9,6 @@ import {
   type Send,
   type SendResult,
   type StoredMessage,
-  type Target,
   unroutable,
 } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
@@ -22,8 +22,6 @@ type Placement =
   | { readonly kind: 'answered'; readonly result: SendResult }
   | { readonly kind: 'groups'; readonly topic: Topic; readonly groups: readonly Group[] }
   | { readonly kind: 'letters'; readonly topic: Topic; readonly group: Group; readonly target: DeadTarget };
-
-type DeadTarget = Extract<Target, { kind: 'dead' }>;
 
 /** What a message brings when it comes into a group. Counts: fresh ones unless given; delay: none unless given. */
 interface Arrival {

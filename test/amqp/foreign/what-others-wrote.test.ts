@@ -1,4 +1,5 @@
 // Messages that another program wrote: with headers that route, with headers that look like ours, with everything that AMQP has.
+import type { GetMessage, Options } from 'amqplib';
 import { defineTopic, openQueue, type Queue } from 'signalbox';
 import { amqp } from 'signalbox/amqp';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -130,6 +131,65 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(new Set(lost.map(({ bodyText }) => bodyText))).toEqual(new Set(['"odd"', '"far"', '"bare"']));
   });
 
+  /** All that a sender may set and a copy may keep, with every type of a header that survives JavaScript. */
+  const written: Options.Publish = {
+    contentType: 'application/vnd.x+json',
+    contentEncoding: 'utf-8',
+    correlationId: 'c',
+    replyTo: 'reply.q',
+    type: 'T',
+    appId: 'app',
+    timestamp: 1_700_000_000,
+    priority: 3,
+    headers: {
+      text: 'a',
+      integer: 5,
+      big: 2 ** 52 + 1,
+      real: 1.5,
+      negative: { '!': 'double', value: -1e300 },
+      flag: true,
+      nothing: null,
+      bytes: Buffer.from([1, 2, 255]),
+      at: { '!': 'timestamp', value: 1_700_000_000 },
+      price: { '!': 'decimal', value: { places: 2, digits: 199 } },
+      table: { list: [1, { deep: 'b' }], at: { '!': 'timestamp', value: 5 } },
+      'x-foo': 'bar',
+    },
+  };
+
+  test('a dead letter of a foreign message is the message as its sender wrote it, and so is what is redriven', async () => {
+    const { queue, program } = await opened();
+    await program.publish('', 'jobs.q', { n: 1 }, written);
+    const arrived = await program.next('jobs.q');
+    expect(ofSender(arrived)).toMatchObject({
+      correlationId: 'c',
+      priority: 3,
+      headers: { integer: 5, 'x-foo': 'bar' },
+    });
+    const ids: string[] = [];
+    const consumer = await queue.consume(jobs, async (delivery) => {
+      ids.push(delivery.message.id);
+      if (delivery.attempt === 1) await delivery.nack(0);
+      else await delivery.reject('no');
+    });
+
+    await program.publish('', 'jobs.q', { n: 1 }, written);
+
+    const [letter] = await eventually('a letter', async () => {
+      const found = (await letters(queue).list()).letters;
+      return found.length > 0 && found;
+    });
+    await consumer.close();
+    expect(letter).toMatchObject({ id: ids[0], headers: { 'x-foo': 'bar', integer: '5' }, death: { attempt: 2 } });
+    const buried = await program.next('jobs.dlq');
+    expect(ofSender(buried)).toEqual(ofSender(arrived));
+
+    // Put back as it lay there.
+    await program.publish('', 'jobs.dlq', { n: 1 }, { ...written, headers: { ...written.headers, ...oursOf(buried) } });
+    expect(await letters(queue).redrive([ids[0] ?? ''])).toBe(1);
+    expect(ofSender(await program.next('jobs.q'))).toEqual(ofSender(arrived));
+  });
+
   test('one dead letter whose notes somebody else wrote is shown without them, and stops none of the others', async () => {
     const { queue, program } = await opened();
     const deaths = ['garbage', '5', '{"cause":"rejected"}', 7];
@@ -150,3 +210,15 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await program.ready('jobs.q')).toBe(6);
   });
 });
+
+/** Without what is ours or the broker's. */
+function ofSender({ content, properties }: GetMessage): object {
+  const { headers, deliveryMode, ...rest } = properties;
+  const theirs = Object.entries(headers ?? {}).filter(([name]) => !name.startsWith('x-signalbox-'));
+  return { ...rest, deliveryMode, headers: Object.fromEntries(theirs), body: content.toString() };
+}
+
+function oursOf({ properties }: GetMessage): object {
+  const ours = Object.entries(properties.headers ?? {}).filter(([name]) => name.startsWith('x-signalbox-'));
+  return Object.fromEntries(ours);
+}
