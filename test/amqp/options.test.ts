@@ -38,7 +38,7 @@ describe('the options of the RabbitMQ driver', () => {
     ['nothing', null, /the options are no object/],
     ['a clock that is none', { url: 'amqp://u:hunter2@h', clock: 5 }, /the clock is no Clock/],
     ['half a clock', { clock: { now: () => 0 } }, /the clock is no Clock/],
-    ['a raw error of anything', { password: 'hunter2', tls: null }, /"tls" is no object/],
+    ['TLS that is null', { password: 'hunter2', tls: null }, /"tls" is no object/],
   ])('refuse %s, and show no password', (_, given, says) => {
     const make = (): unknown => amqp(given as string);
 

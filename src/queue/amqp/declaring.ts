@@ -29,6 +29,7 @@ import { demandMappable } from './mapped/demand-mappable.js';
 import { demandOwnQueues, type ShapeWithGroups } from './mapped/demand-own-queues.js';
 import { demandSameMapping } from './mapped/demand-same-mapping.js';
 import type { Mapping } from './mapped/mapped-topic.js';
+import { undeclaredMappings } from './mapped/undeclared-mappings.js';
 import type { Names, TopicShape } from './names.js';
 import type { Objects } from './objects.js';
 import { exchangesOf } from './topology-specs.js';
@@ -61,6 +62,7 @@ interface Work {
  */
 export class Declaring {
   readonly #options: DeclaringOptions;
+  #hasTold = false;
 
   constructor(options: DeclaringOptions) {
     this.#options = options;
@@ -68,8 +70,26 @@ export class Declaring {
 
   async declare(asked: Topology, options: DeclareOptions): Promise<DeclareReport> {
     const mappingOf: MappingOf = (topic) => this.#mappingOf(topic);
-    if (options.mode === 'check') return this.#check(asked, options, mappingOf);
-    return this.#carryOut(() => ({ asked, mappingOf }), options);
+    try {
+      if (options.mode === 'check') return await this.#check(asked, options, mappingOf);
+      return await this.#carryOut(() => ({ asked, mappingOf }), options);
+    } finally {
+      // Also where it failed: perhaps because of that.
+      this.#tellOfUndeclared(asked);
+    }
+  }
+
+  /** Once: what is set up again has the same mapping. */
+  #tellOfUndeclared(asked: Topology): void {
+    if (this.#hasTold) return;
+    this.#hasTold = true;
+    const { mappings, catalogue, logger } = this.#options;
+    const mapped = undeclaredMappings(mappings, asked, catalogue.seen);
+    if (mapped.length === 0) return;
+    logger.warn(
+      { mapped },
+      'topics are mapped that neither this queue nor another program has declared; if they are misspelt, those that were meant are not mapped',
+    );
   }
 
   async addGroup(topic: string, group: GroupTopology): Promise<void> {

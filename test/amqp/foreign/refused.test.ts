@@ -61,6 +61,28 @@ await describeServers(['rabbitmq'], (_, server) => {
     await other.close();
   });
 
+  test('a mapping of a topic that nobody has is told once, in the log', async () => {
+    const [mine, theirs] = [jobTopic(), jobTopic()];
+    const mapping = Object.fromEntries(
+      [mine.name, theirs.name, 'misspelt'].map((name) => [
+        name,
+        { exchange: `${name}.x`, groups: { default: `${name}.q` } },
+      ]),
+    );
+    const told: unknown[] = [];
+    const logger = {
+      info: () => {},
+      warn: (fields: object) => void ('mapped' in fields && told.push(fields.mapped)),
+    };
+    const other = await openQueue(amqp({ url, topics: mapping }), { topics: [theirs] });
+    await using queue = await openQueue(amqp({ url, topics: mapping }), { topics: [mine], logger });
+
+    await queue.setup();
+
+    expect(told).toEqual([['misspelt']]);
+    await other.close();
+  });
+
   test('a broker that is not there is named, without the password', async () => {
     const error: unknown = await openQueue('amqp://guest:secret-word@127.0.0.1:1/', { topics: [] }).catch(
       (e: unknown) => e,
