@@ -112,9 +112,8 @@ export class Declaring {
       },
       async (content) => {
         const topic = shapeIn(content, topicName);
-        if (topic !== null && groupIn(content, topicName, group) !== null) {
-          await this.#options.objects.deleteGroup(topic, group);
-        }
+        const was = groupIn(content, topicName, group);
+        if (topic !== null && was !== null) await this.#options.objects.deleteGroup(topic, group, was);
       },
     );
     await this.#options.catalogue.tell();

@@ -111,7 +111,7 @@ export class Objects {
   }
 
   /** Rejects with an `unsupported` refusal where the group's queue is mapped as passive: it is somebody else's. */
-  async deleteGroup(topic: TopicShape, group: string): Promise<void> {
+  async deleteGroup(topic: TopicShape, group: string, was: CatalogueGroup): Promise<void> {
     const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
     if (mapped?.passive) {
       throw new Refusal(
@@ -120,6 +120,9 @@ export class Objects {
         'have it deleted by whoever owns it',
       );
     }
+    // First, so that nothing is on its way to a queue when it goes: 3.10 ends the connection of whoever publishes that.
+    const dropped = { patterns: [], dropped: [...was.patterns, ...was.dropped] };
+    await this.#declare(`the end of group "${group}"`, bindingSpecs(this.#names, topic, group, dropped));
     const dead = this.#names.dead(topic, group);
     for (const queue of this.queuesOf(topic, group)) {
       // Theirs, and other queues may lead there.

@@ -166,4 +166,29 @@ await describeServers(['rabbitmq'], (_, server) => {
       expect(await broker.peek(name)).toHaveLength(1);
     },
   );
+
+  test('groups that are added and removed under publishers cost them no connection', async () => {
+    const topic = jobTopic();
+    await using publisher = await openProcess(topic, url);
+    await using other = await openProcess(topic, url);
+    const lost: unknown[] = [];
+    publisher.events.on('disconnected', (event) => lost.push(event));
+    await publisher.consume(topic, () => {});
+    let running = true;
+    const publishing = Array.from({ length: 20 }, async () => {
+      while (running) {
+        await publisher.publish(topic, { n: 1 });
+        await pause(1);
+      }
+    });
+    for (let i = 0; i < 4; i++) {
+      await other.admin.addGroup(topic, 'passing');
+      await pause(100);
+      await other.admin.removeGroup(topic, 'passing');
+    }
+    running = false;
+    await Promise.all(publishing);
+
+    expect(lost).toEqual([]);
+  });
 });
