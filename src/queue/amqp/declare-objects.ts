@@ -47,6 +47,39 @@ export async function declareObjects(
   );
 }
 
+/**
+ * Compares objects that exist with what is declared, in the one way that AMQP has: declaring what exists changes nothing, and is refused
+ * where it differs (`topology-mismatch`). Answers those that could not be compared: this user may not declare them, or
+ * they are exclusive to another connection. One that is deleted at that moment is made.
+ */
+export async function compareObjects(
+  link: Link,
+  what: string,
+  specs: readonly ObjectSpec[],
+): Promise<readonly ObjectSpec[]> {
+  const unknown: ObjectSpec[] = [];
+  for (let left = specs.filter((spec) => spec.kind !== 'binding' && !spec.passive); left.length > 0; ) {
+    let done = 0;
+    try {
+      await link.withChannel(`compare ${what}`, async (channel) => {
+        for (const spec of left) {
+          await declare(channel, spec);
+          done += 1;
+        }
+      });
+      break;
+    } catch (error) {
+      const failed = left[done];
+      if (failed === undefined) throw error;
+      const replyCode = replyCodeOf(error);
+      if (replyCode !== accessRefused && replyCode !== resourceLocked) throw demandMatch(error, describeSpec(failed));
+      unknown.push(failed);
+      left = left.slice(done + 1);
+    }
+  }
+  return unknown;
+}
+
 async function declare(channel: Channel, spec: ObjectSpec): Promise<void> {
   if (spec.kind === 'binding') {
     const { queue, exchange, routingKey, arguments: args, undo } = spec;

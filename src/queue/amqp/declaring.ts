@@ -136,8 +136,17 @@ export class Declaring {
       const queues = groups.flatMap((group) => objects.queuesOf(topic, group.name));
       missing.push(...(await objects.missing(queues)).map((queue) => `queue "${queue}"`));
     }
-    if (missing.length === 0) return report;
-    throw new Refusal('not-found', `there is no ${missing.join(', no ')}`, 'declare what is missing: setup()');
+    if (missing.length > 0) {
+      throw new Refusal('not-found', `there is no ${missing.join(', no ')}`, 'declare what is missing: setup()');
+    }
+    for (const { name, groups } of asked.topics) {
+      const topic = shapeIn(content, name) as TopicShape;
+      await objects.demandSame(
+        topic,
+        groups.map((group) => group.name),
+      );
+    }
+    return report;
   }
 
   async #carryOut(

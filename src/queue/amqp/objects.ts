@@ -2,11 +2,11 @@ import { type Logger, Refusal } from '../driver.js';
 import { answers } from './answers.js';
 import type { CatalogueGroup } from './catalogue-content.js';
 import { type Link, replyCodeOf } from './connection/index.js';
-import { declareObjects, isThere } from './declare-objects.js';
+import { compareObjects, declareObjects, isThere } from './declare-objects.js';
 import type { DurabilityGate } from './durability-gate.js';
 import { mappingOfGroup } from './mapped/mapping-of-group.js';
 import type { Names, TopicShape } from './names.js';
-import type { ObjectSpec } from './object-spec.js';
+import { describeSpec, type ObjectSpec } from './object-spec.js';
 import {
   baseSpecs,
   bindingSpecs,
@@ -75,6 +75,24 @@ export class Objects {
       if (spec.kind === 'exchange' && !(await isThere(this.#options.link, spec))) missing.push(spec.name);
     }
     return missing;
+  }
+
+  /**
+   * Rejects with a `topology-mismatch` refusal where exchanges or queues of a topic, which are there, have other arguments than are declared. What
+   * this user may not declare is not compared, and named in the log.
+   */
+  async demandSame(topic: TopicShape, groups: readonly string[]): Promise<void> {
+    const { link, logger } = this.#options;
+    const specs = [
+      ...exchangeSpecs(this.#names, topic),
+      ...groups.flatMap((group) => queueSpecs(this.#names, this.#options, topic, group)),
+    ];
+    const unknown = await compareObjects(link, `what topic "${topic.name}" has`, specs);
+    if (unknown.length === 0) return;
+    logger.info(
+      { notCompared: unknown.map(describeSpec) },
+      'these are there; this user may not declare them, so nobody can tell whether their arguments are as declared',
+    );
   }
 
   async declareExchanges(topic: TopicShape): Promise<void> {

@@ -248,6 +248,26 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(jsonOf(await program.next('mass-rebuild-check-jobs'))).toEqual({ pr: 1 });
   });
 
+  test('a check notices what exists with other arguments, names them, and changes nothing', async () => {
+    const url = await server().freshUrl();
+    const queue = await opened(url);
+    const program = await plainProgram(url);
+    expect(await queue.setup({ mode: 'check' })).toEqual({ created: [], changed: [] });
+    await program.channel.deleteQueue('logs-collector');
+    await program.channel.assertQueue('logs-collector', { durable: true, maxLength: 5 });
+    await program.publish('', 'logs-collector', { line: 'theirs' });
+
+    await expect(queue.setup({ mode: 'check' })).rejects.toMatchObject({
+      code: 'topology-mismatch',
+      message: expect.stringMatching(/queue "logs-collector" exists with x-max-length .*5.*, asked for none/),
+    });
+
+    expect(await program.ready('logs-collector')).toBe(1);
+    await program.channel.deleteQueue('logs-collector');
+    await expect(queue.setup({ mode: 'check' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(program.apart((channel) => channel.checkQueue('logs-collector'))).rejects.toThrow(/NOT_FOUND/);
+  });
+
   test('an exclusive queue is gone with its process, and a headers exchange selects by its arguments', async () => {
     const url = await server().freshUrl();
     const program = await plainProgram(url);
