@@ -167,7 +167,7 @@ export class Declaring {
     const delays = await this.#makeDelays(content, missingDelays(content, asked));
     const made = [...delays.made, ...(await this.#makeGroups(content, asked, work))];
     await gate.untilDurable([names.catalogue, ...made]);
-    demandAnswers(names, await objects.unresponsiveDelays(delays.delaysMs));
+    demandAnswers(names, await objects.unresponsive(delays.doubtfulMs));
     const finished = (now: CatalogueContent): CatalogueContent => withDelays(withFinished(now, work), delays.delaysMs);
     if (finished(catalogue.seen) !== catalogue.seen) await catalogue.change(finished);
     logger.info({ declared: this.#namesOf(content, asked), made }, 'exchanges and queues are as declared');
@@ -221,16 +221,22 @@ export class Declaring {
   async #makeDelays(
     content: CatalogueContent,
     delaysMs: readonly number[],
-  ): Promise<{ readonly made: readonly string[]; readonly delaysMs: readonly number[] }> {
-    const { objects } = this.#options;
+  ): Promise<{
+    readonly made: readonly string[];
+    readonly delaysMs: readonly number[];
+    /** Those that were there before. */
+    readonly doubtfulMs: readonly number[];
+  }> {
+    const { objects, names } = this.#options;
     const isFirst = coinDelaysMs.some((ms) => !content.delaysMs.includes(ms));
     const base = isFirst ? await objects.declareBase() : [];
-    if (delaysMs.length === 0) return { made: base, delaysMs };
+    if (delaysMs.length === 0) return { made: base, delaysMs, doubtfulMs: [] };
     try {
-      return { made: [...base, ...(await objects.declareDelays(delaysMs))], delaysMs };
+      const doubtfulMs = await objects.declareDelays(delaysMs);
+      return { made: [...base, ...delaysMs.map((ms) => names.delay(ms))], delaysMs, doubtfulMs };
     } catch (error) {
       if (isFirst || !(error instanceof Refusal) || error.code !== 'denied') throw error;
-      return { made: base, delaysMs: [] };
+      return { made: base, delaysMs: [], doubtfulMs: [] };
     }
   }
 

@@ -108,8 +108,9 @@ export class Delays {
         const some = [...this.#wanted].slice(0, learntAtOnce);
         for (const ms of some) this.#wanted.delete(ms);
         for (const ms of some) this.#ripening.add(ms);
-        if (await this.#declare(some)) ripening.push(this.#ripen(some));
-        else this.#forget(some);
+        const doubtful = await this.#declare(some);
+        if (doubtful === null) this.#forget(some);
+        else ripening.push(this.#ripen(some, doubtful));
         if (this.#mayGoOn) await sleep(clock, restBetweenMs);
       }
       learnt.push(...(await Promise.all(ripening)).flat());
@@ -124,27 +125,26 @@ export class Delays {
     return this.#wanted.size > 0 && !this.#closed && this.#mayLearn;
   }
 
-  /** Whether they could be. */
-  async #declare(some: readonly number[]): Promise<boolean> {
+  /** Answers which of them were there before; null where they could not be declared. */
+  async #declare(some: readonly number[]): Promise<readonly number[] | null> {
     const { objects, logger } = this.#options;
     try {
-      await objects.declareDelays(some);
-      return true;
+      return await objects.declareDelays(some);
     } catch (error) {
       if (classify(error).code === 'denied' || (error instanceof Refusal && error.code === 'denied'))
         this.#mayLearn = false;
       // The sums of what there is will do until somebody asks again.
       if (!this.#closed) logger.warn({ error, delaysMs: some }, 'queues for delays could not be declared');
-      return false;
+      return null;
     }
   }
 
   /** Waits until they are durable and answers which of them are used from now on. */
-  async #ripen(some: readonly number[]): Promise<readonly number[]> {
+  async #ripen(some: readonly number[], doubtful: readonly number[]): Promise<readonly number[]> {
     const { objects, gate, names, logger } = this.#options;
     try {
       await gate.untilDurable(some.map((ms) => names.delay(ms)));
-      const unresponsive = await objects.unresponsiveDelays(some);
+      const unresponsive = await objects.unresponsive(doubtful);
       for (const ms of unresponsive) this.#unresponsive.add(ms);
       const learnt = some.filter((ms) => !unresponsive.includes(ms));
       for (const ms of learnt) this.#durableMs.add(ms);

@@ -165,16 +165,20 @@ export class Objects {
       await this.#declare(`"${readers}"`, readersSpecs(this.#names, this.#options));
   }
 
-  /** Delay queues; they are durable when the gate says so. */
-  async declareDelays(delaysMs: readonly number[]): Promise<readonly string[]> {
+  /**
+   * Delay queues; they are durable when the gate says so. Answers which of them were there before: those may take nothing, see `unresponsive`.
+   * (None is in the catalogue yet, so somebody else is declaring it, or never came to the end of that.)
+   */
+  async declareDelays(delaysMs: readonly number[]): Promise<readonly number[]> {
+    const queueOf = (ms: number): string => this.#names.delay(ms);
+    const missing = await this.missing(delaysMs.map(queueOf));
     await this.#declare(`the queues of ${delaysMs.length} delays`, delaySpecs(this.#names, delaysMs));
-    const declared = delaysMs.map((ms) => this.#names.delay(ms));
-    this.#options.gate.declared(declared);
-    return declared;
+    this.#options.gate.declared(delaysMs.map(queueOf));
+    return delaysMs.filter((ms) => !missing.includes(queueOf(ms)));
   }
 
   /** Which of these delay queues are there and take nothing: nothing must be published to them. To be asked when they are durable. */
-  async unresponsiveDelays(delaysMs: readonly number[]): Promise<readonly number[]> {
+  async unresponsive(delaysMs: readonly number[]): Promise<readonly number[]> {
     const { link } = this.#options;
     const asked = delaysMs.map(async (ms) => ((await answers(link, this.#names.delay(ms))) ? [] : [ms]));
     return (await Promise.all(asked)).flat();
