@@ -216,17 +216,15 @@ export type Target =
   | { readonly kind: 'group'; readonly group: string }
   | DeadTarget;
 
-/** The dead letters of one group. Its `delayMs` is 0 always: a death is not put off. */
+/**
+ * The dead letters of one group. Its `delayMs` is 0 always: a death is not put off. In the outbox of an ack, it is the letter of the message that
+ * is acked: a driver that was handed more than `StoredMessage` says (what a foreign program wrote beside it) keeps that in the letter.
+ */
 export interface DeadTarget {
   readonly kind: 'dead';
   readonly group: string;
   readonly death: Death;
   readonly expireAfterMs: number | null;
-  /**
-   * In the outbox of an ack: of the message that is acked, where this is its letter. A driver that was handed more than
-   * `StoredMessage` says (what a foreign program wrote beside it) keeps that in the letter.
-   */
-  readonly receipt?: Receipt;
 }
 
 export interface Send {

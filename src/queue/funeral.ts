@@ -19,7 +19,7 @@ export function buryingSends(
   const id = idOf(received.message);
   const { notice, expireAfterMs } = topic.deadLetters;
   const letter: Send = {
-    target: { kind: 'dead', group, death, expireAfterMs, receipt: received.receipt },
+    target: { kind: 'dead', group, death, expireAfterMs },
     message: { ...received.message, id },
     lane: laneOf(received.message.key ?? id, topic.lanes),
     counts: received.counts,

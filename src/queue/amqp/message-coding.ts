@@ -124,7 +124,7 @@ export function decodeMessage(topic: string, { content, properties, fields }: Am
 
 /** Null for a foreign one. */
 function formatOf(headers: AmqpHeaders): number | null {
-  return countOf(headers, header.format, 1);
+  return countOf(headers, header.format, 0);
 }
 
 /** See `Received`. */

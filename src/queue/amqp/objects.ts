@@ -140,7 +140,8 @@ export class Objects {
     }
     // First, so that nothing is on its way to a queue when it goes: 3.10 ends the connection of whoever publishes that.
     const dropped = { patterns: [], dropped: [...was.patterns, ...was.dropped] };
-    await this.#declare(`the end of group "${group}"`, bindingSpecs(this.#names, topic, group, dropped));
+    const undone = bindingSpecs(this.#names, topic, group, dropped).filter(({ undo }) => undo);
+    await this.#declare(`the end of group "${group}"`, undone);
     const dead = this.#names.dead(topic, group);
     for (const queue of this.queuesOf(topic, group)) {
       // Theirs, and other queues may lead there.

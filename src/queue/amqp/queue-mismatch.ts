@@ -8,7 +8,7 @@ const commandInvalid = 503;
 
 /** The same text on 3.10 and 4.3; the only place where AMQP says which argument it was. */
 const inequivalent =
-  /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '[^']*': received (.*?) but current is (.*?)["']?$/;
+  /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '[^']*': received (.*?) but current is (.*?)"?$/;
 
 /**
  * What to reject with where a declaration of `what` failed: a `topology-mismatch` refusal that names object, argument and both values

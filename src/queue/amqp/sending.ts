@@ -16,7 +16,6 @@ import { classify, type Link, type Publication } from './connection/index.js';
 import type { Delays } from './delays.js';
 import type { Destination } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
-import { Handed } from './feed.js';
 import { encodeLetter } from './letter-coding.js';
 import { mappedAddress } from './mapped/mapped-address.js';
 import { reaches } from './mapped/mapped-bindings.js';
@@ -37,6 +36,11 @@ export interface SendingOptions {
   readonly onDelayed: () => void;
 }
 
+/** With the message that it is the letter of: of a foreign one, `message` says the least part. */
+export interface Sent extends Send {
+  readonly arrived?: Parameters<typeof copyOf>[0];
+}
+
 /** The usual answer. An exchange tells whether some group took a message, not how many. */
 const stored: SendResult = Object.freeze({ status: 'stored', groups: null });
 const storedInOne: SendResult = Object.freeze({ status: 'stored', groups: 1 });
@@ -53,7 +57,7 @@ export class Sending {
    * One confirm per entry, all under way at once but for those of one key: the next one of a key is not written before the
    * one before it was confirmed, since it must not be stored if that one is not.
    */
-  send(batch: readonly Send[]): Promise<readonly SendResult[]> {
+  send(batch: readonly Sent[]): Promise<readonly SendResult[]> {
     return new Promise((resolve) => {
       const results: SendResult[] = new Array(batch.length);
       let left = batch.length;
@@ -68,7 +72,7 @@ export class Sending {
     });
   }
 
-  #inLine(lines: Map<string, Promise<SendResult>>, send: Send, answer: (result: SendResult) => void): void {
+  #inLine(lines: Map<string, Promise<SendResult>>, send: Sent, answer: (result: SendResult) => void): void {
     const { topic, key } = send.message;
     if (key === null) {
       this.#start(send, answer);
@@ -90,7 +94,7 @@ export class Sending {
     void result.then(answer);
   }
 
-  #start(send: Send, answer: (result: SendResult) => void): void {
+  #start(send: Sent, answer: (result: SendResult) => void): void {
     const { topic: name } = send.message;
     const topic = shapeIn(this.#options.catalogue.seen, name);
     if (topic === null) {
@@ -104,7 +108,7 @@ export class Sending {
   }
 
   /** Without a promise for what goes straight to its topic, as nearly everything does. */
-  #startIn(topic: TopicShape, send: Send, answer: (result: SendResult) => void): void {
+  #startIn(topic: TopicShape, send: Sent, answer: (result: SendResult) => void): void {
     const failed = (error: unknown): void => answer({ status: 'failed', error });
     if (send.target.kind !== 'topic' || send.delayMs > 0 || send.lane >= topic.lanes) {
       this.#store(topic, send).then(answer, failed);
@@ -125,7 +129,7 @@ export class Sending {
     });
   }
 
-  async #store(topic: TopicShape, send: Send): Promise<SendResult> {
+  async #store(topic: TopicShape, send: Sent): Promise<SendResult> {
     const { target, message } = send;
     if (send.lane >= topic.lanes) throw noLane(topic, send.lane);
     if (send.delayMs > 0) this.#options.onDelayed();
@@ -154,7 +158,7 @@ export class Sending {
   }
 
   /** Nobody got it: either nobody wants it, or somebody has deleted what was declared. */
-  async #again(topic: TopicShape, send: Send, publication: Publication): Promise<SendResult> {
+  async #again(topic: TopicShape, send: Sent, publication: Publication): Promise<SendResult> {
     const accepting = await this.#accepting(send.message, true);
     if (accepting.length === 0) return unmatched(send);
     await this.#options.repair.groups(topic.name, accepting);
@@ -175,7 +179,7 @@ export class Sending {
     return stored;
   }
 
-  async #later(topic: TopicShape, send: Send): Promise<SendResult> {
+  async #later(topic: TopicShape, send: Sent): Promise<SendResult> {
     const { message, lane, counts, delayMs } = send;
     const groups = await this.#accepting(message, false);
     if (groups.length === 0) return unmatched(send);
@@ -189,7 +193,7 @@ export class Sending {
     return stored;
   }
 
-  async #laterToGroup(topic: TopicShape, send: Send, group: string): Promise<SendResult> {
+  async #laterToGroup(topic: TopicShape, send: Sent, group: string): Promise<SendResult> {
     const { message, lane, counts, delayMs } = send;
     const { catalogue, names, delays } = this.#options;
     if (groupIn(catalogue.seen, topic.name, group) === null && !(await this.#exists(topic.name, group))) {
@@ -201,15 +205,11 @@ export class Sending {
     return storedInOne;
   }
 
-  async #bury(topic: TopicShape, { message, lane, counts }: Send, target: DeadTarget): Promise<SendResult> {
-    const { group, death, expireAfterMs, receipt } = target;
+  async #bury(topic: TopicShape, { message, lane, counts, arrived }: Sent, target: DeadTarget): Promise<SendResult> {
+    const { group, death, expireAfterMs } = target;
     const { names, time } = this.#options;
     const burial = { topic: topic.name, group, death, expireAfterMs, buriedAt: time.now() };
-    // Of a foreign message, `message` says the least part: its properties, and the types of its headers, are in what arrived.
-    const buried =
-      receipt instanceof Handed
-        ? inLane(copyOf(receipt.delivery.message, counts), lane)
-        : encodeMessage(message, lane, counts);
+    const buried = arrived === undefined ? encodeMessage(message, lane, counts) : inLane(copyOf(arrived, counts), lane);
     return this.#toQueue(topic, group, names.dead(topic, group), encodeLetter(buried, burial));
   }
 

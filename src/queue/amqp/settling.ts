@@ -53,7 +53,10 @@ export class Settling {
     handed.stored ??= new Set();
     const { stored } = handed;
     const left = outbox.filter(({ nonce }) => !stored.has(nonce));
-    const results = await this.#options.sending.send(left);
+    const arrived = handed.delivery.message;
+    const results = await this.#options.sending.send(
+      left.map((send) => (send.target.kind === 'dead' ? { ...send, arrived } : send)),
+    );
     for (const [index, { nonce }] of left.entries()) {
       if (results[index]?.status !== 'failed') stored.add(nonce);
     }

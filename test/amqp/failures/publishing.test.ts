@@ -191,4 +191,17 @@ await describeServers(['rabbitmq'], (_, server) => {
 
     expect(lost).toEqual([]);
   });
+
+  test.concurrent('a group whose queues an operator has deleted is removed all the same', async () => {
+    const topic = jobTopic();
+    await using queue = await openProcess(topic, url);
+    await queue.admin.addGroup(topic, 'gone');
+    await broker.withChannel((channel) => channel.deleteQueue(queueOf(topic, 'gone')));
+
+    await queue.admin.removeGroup(topic, 'gone');
+
+    expect(
+      (await queue.admin.topics()).find(({ name }) => name === topic.name)?.groups.map(({ name }) => name),
+    ).toEqual(['default']);
+  });
 });
