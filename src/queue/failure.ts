@@ -45,8 +45,8 @@ export function wrapFailure(
   const { cause, code, retryable, outcomeUnknown } = failure;
   const backend = driver.name;
   const { detail } = classifyWith(driver)(cause);
-  const phrase = detail === undefined ? phrases[code] : `${phrases[code]}: ${detail}`;
-  const what = cause instanceof Refusal ? `${cause.message}; ${cause.remedy}` : `${phrase}; ${remedies[code]}`;
+  const reason = [phrases[code], ...(detail === undefined ? [] : [detail])].join(': ');
+  const what = cause instanceof Refusal ? `${cause.message}; ${cause.remedy}` : `${reason}; ${remedies[code]}`;
   const doubt = outcomeUnknown ? ' (it may have taken effect all the same)' : '';
   return new QueueError(`cannot ${operation} on ${backend}: ${what}${doubt}`, {
     code,
