@@ -2,10 +2,10 @@ import { classify, type Link } from './connection/index.js';
 import { header } from './headers.js';
 
 /**
- * Whether a delay queue that somebody else declared takes messages. A broker that is killed while it declares a quorum queue may leave one which is there, can
- * be declared again, and never elects a leader (3.10.8): what is published to it is not confirmed, and neither is
- * anything behind it, since the broker's channel waits for that queue for a minute. So a message that expires at once is
- * sent ahead, on a channel of its own; movers drop it.
+ * Whether a delay queue that somebody else declared takes messages. A broker that is killed while it declares a quorum queue
+ * may leave one which is there, can be declared again, and never elects a leader (3.10.8): what is published to it is not
+ * confirmed, and neither is anything behind it, since the broker's channel waits for that queue for a minute. So a message
+ * that expires at once is sent ahead, on a channel of its own; movers drop it.
  */
 export async function answers(link: Link, queue: string): Promise<boolean> {
   try {

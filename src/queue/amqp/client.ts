@@ -130,7 +130,6 @@ export async function openClient(settings: DriverSettings, clock: Clock, host: D
       delays.close(),
       pauses.close(),
     ]);
-    orderly.catch(() => {});
     await atMost(orderlyEndMs, orderly, clock);
     // Ends whatever still waits for the broker.
     await link.close();

@@ -20,26 +20,12 @@ export async function declareObjects(
   logger: Logger,
 ): Promise<void> {
   const unsaid: string[] = [];
-  for (let left = specs; left.length > 0; ) {
-    let done = 0;
-    try {
-      await link.withChannel(`declare ${what}`, async (channel) => {
-        for (const spec of left) {
-          await declare(channel, spec);
-          done += 1;
-        }
-      });
-      break;
-    } catch (error) {
-      const failed = left[done];
-      if (failed === undefined) throw error;
-      if (replyCodeOf(error) === notFound && failed.kind !== 'binding' && failed.passive) throw missing(failed);
-      if (replyCodeOf(error) !== accessRefused) throw demandMatch(error, describeSpec(failed));
-      await lookInstead(link, failed, error);
-      unsaid.push(describeSpec(failed));
-      left = left.slice(done + 1);
-    }
-  }
+  await declareEach(link, `declare ${what}`, specs, async (error, refused) => {
+    if (replyCodeOf(error) === notFound && refused.kind !== 'binding' && refused.passive) throw missing(refused);
+    if (replyCodeOf(error) !== accessRefused) throw demandMatch(error, describeSpec(refused));
+    await lookInstead(link, refused, error);
+    unsaid.push(describeSpec(refused));
+  });
   if (unsaid.length === 0) return;
   logger.warn(
     { notDeclared: unsaid },
@@ -58,26 +44,39 @@ export async function compareObjects(
   specs: readonly ObjectSpec[],
 ): Promise<readonly ObjectSpec[]> {
   const unknown: ObjectSpec[] = [];
-  for (let left = specs.filter((spec) => spec.kind !== 'binding' && !spec.passive); left.length > 0; ) {
+  const compared = specs.filter((spec) => spec.kind !== 'binding' && !spec.passive);
+  await declareEach(link, `compare ${what}`, compared, (error, refused) => {
+    const replyCode = replyCodeOf(error);
+    if (replyCode !== accessRefused && replyCode !== resourceLocked) throw demandMatch(error, describeSpec(refused));
+    unknown.push(refused);
+  });
+  return unknown;
+}
+
+/** Goes on behind what the broker refused, on another channel, unless `onRefused` throws. What fails at none of them rejects. */
+async function declareEach(
+  link: Link,
+  what: string,
+  specs: readonly ObjectSpec[],
+  onRefused: (error: unknown, refused: ObjectSpec) => void | Promise<void>,
+): Promise<void> {
+  for (let left = specs; left.length > 0; ) {
     let done = 0;
     try {
-      await link.withChannel(`compare ${what}`, async (channel) => {
+      await link.withChannel(what, async (channel) => {
         for (const spec of left) {
           await declare(channel, spec);
           done += 1;
         }
       });
-      break;
+      return;
     } catch (error) {
-      const failed = left[done];
-      if (failed === undefined) throw error;
-      const replyCode = replyCodeOf(error);
-      if (replyCode !== accessRefused && replyCode !== resourceLocked) throw demandMatch(error, describeSpec(failed));
-      unknown.push(failed);
+      const refused = left[done];
+      if (refused === undefined) throw error;
+      await onRefused(error, refused);
       left = left.slice(done + 1);
     }
   }
-  return unknown;
 }
 
 async function declare(channel: Channel, spec: ObjectSpec): Promise<void> {
@@ -107,10 +106,9 @@ async function look(channel: Channel, { kind, name }: Named): Promise<void> {
 async function lookInstead(link: Link, spec: ObjectSpec, refusal: unknown): Promise<void> {
   if (spec.kind === 'binding') return;
   if (await isThere(link, spec)) return;
-  const words = refusal instanceof Error ? wordsOf(refusal.cause ?? refusal) : '';
   throw new Refusal(
     'denied',
-    `there is no ${describeSpec(spec)}, and this user may not declare it (${words})`,
+    `there is no ${describeSpec(spec)}, and this user may not declare it (${wordsOf(refusal)})`,
     'give the user the right to configure it, have it declared by somebody who may, or use another name',
     { cause: refusal },
   );

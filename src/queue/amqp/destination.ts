@@ -1,3 +1,4 @@
+import { isShortString } from './connection/index.js';
 import { type AmqpHeaders, header, numberOf, parsed, textOf } from './headers.js';
 import type { EncodedMessage } from './message-coding.js';
 
@@ -44,12 +45,9 @@ export function hopOf(headers: AmqpHeaders): Hop | null {
   return { restMs, destination: { exchange, routingKey, topic, groups } };
 }
 
-/** AMQP's own limit of what is published to: amqplib refuses to write more. */
-const maxAddressBytes = 255;
-
 function addressOf(headers: AmqpHeaders, name: string): string | null {
   const text = textOf(headers, name);
-  return text !== null && Buffer.byteLength(text) <= maxAddressBytes ? text : null;
+  return text !== null && isShortString(text) ? text : null;
 }
 
 /** None at all would be a message that nobody is told of when its destination is gone. */

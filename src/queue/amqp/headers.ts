@@ -1,4 +1,5 @@
 import { asText } from './as-text.js';
+import { isShortString } from './connection/index.js';
 import { rewritable } from './rewritable.js';
 
 /** What signalbox writes beside a message, in AMQP headers. Users' header names never begin with this. */
@@ -66,14 +67,11 @@ const routes: ReadonlyMap<string, string> = new Map([
   ['BCC', header.bcc],
 ]);
 
-/** AMQP's own limit of a name. What is no UTF-8 has grown by being read. */
-const maxNameBytes = 255;
-
 /** The headers of a message as whoever sent it wrote them, for a copy of it; ours are kept but for those of a hop. */
 export function headersForCopy(headers: AmqpHeaders): Record<string, unknown> {
   const copied: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (brokers.test(name) || ofAHop.has(name) || Buffer.byteLength(name) > maxNameBytes) continue;
+    if (brokers.test(name) || ofAHop.has(name) || !isShortString(name)) continue;
     copied[routes.get(name) ?? name] = rewritable(value);
   }
   return copied;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
 import { firstDeathOf } from './broker-death.js';
+import { isShortString } from './connection/index.js';
 import {
   type AmqpHeaders,
   countOf,
@@ -80,7 +81,7 @@ export function copyOf({ content, properties, fields }: AmqpMessage, counts: Cou
 
 /**
  * Not `expiration`, by which a queue of delays would end the delay, and not `userId`: RabbitMQ closes the channel of another user.
- * What is longer than a property may be has grown by being read: it was no UTF-8.
+ * Nor what is longer than a property may be.
  */
 function propertiesForCopy(properties: AmqpMessage['properties']): Options.Publish {
   const { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId } =
@@ -96,13 +97,11 @@ function propertiesForCopy(properties: AmqpMessage['properties']): Options.Publi
     appId,
   };
   const set = Object.entries(given).filter(([, value]) =>
-    typeof value === 'string' ? Buffer.byteLength(value) <= maxPropertyBytes : value !== undefined,
+    typeof value === 'string' ? isShortString(value) : value !== undefined,
   );
   const time = typeof timestamp === 'number' ? { timestamp: rewritableTimestamp(timestamp) } : {};
   return { ...Object.fromEntries(set), ...time };
 }
-
-const maxPropertyBytes = 255;
 
 /** Of any message: it never throws. What is not what we write in a header of ours is taken for missing, but for `decodingFault`. */
 export function decodeMessage(topic: string, { content, properties, fields }: AmqpMessage): StoredMessage {

@@ -21,11 +21,12 @@ export function demandMatch(error: unknown, what: string): unknown {
     const remedy = 'close the connection that has declared it as exclusive, or use another one';
     return new Refusal('conflict', `${what} is exclusive to another connection`, remedy, { cause: error });
   }
-  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
+  const cause: unknown = error instanceof Error ? error.cause : null;
   if (replyCode !== preconditionFailed && replyCodeOf(cause) !== commandInvalid) return error;
-  const [, argument, kind, name, asked, exists] = inequivalent.exec(textOf(error)) ?? [];
+  const words = wordsOf(error);
+  const [, argument, kind, name, asked, exists] = inequivalent.exec(words) ?? [];
   if (name === undefined) {
-    const subject = `the broker does not take the declaration of ${what}: ${wordsOf(cause)}`;
+    const subject = `the broker does not take the declaration of ${what}: ${words}`;
     return new Refusal('invalid', subject, 'mend its kind or its arguments', { cause: error });
   }
   return new Refusal(
@@ -38,11 +39,4 @@ export function demandMatch(error: unknown, what: string): unknown {
 /** `the value '5' of type 'signedint'`, or `'classic'`, or `none`. */
 function plain(value: string | undefined): string {
   return /^(?:the value )?'(.*?)'(?: of type '.*')?$/.exec(value ?? '')?.[1] ?? value ?? '';
-}
-
-/** The broker's own words, which amqplib wraps in its own. */
-function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const cause: unknown = error.cause;
-  return inequivalent.test(error.message) || cause === undefined ? error.message : textOf(cause);
 }

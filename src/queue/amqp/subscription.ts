@@ -132,9 +132,7 @@ export class AmqpSubscription implements DriverSubscription {
     if (!signal.aborted && !this.#paused) this.#startFeeds();
     while (this.#closing === null) {
       if (signal.aborted) {
-        const stopped = this.#stop();
-        stopped.catch(() => {});
-        await atMost(orderlyEndMs, stopped, clock);
+        await atMost(orderlyEndMs, this.#stop(), clock);
         return [];
       }
       if (this.#waiting > 0 && !this.#paused) {
@@ -173,7 +171,6 @@ export class AmqpSubscription implements DriverSubscription {
 
   async #close(): Promise<void> {
     const ended = Promise.all([this.#sharing?.stop(), ...this.#feeds.map((feed) => feed.close())]);
-    ended.catch(() => {});
     await atMost(orderlyEndMs, ended, this.#context.clock);
     this.#context.onClosed(this);
   }

@@ -13,4 +13,5 @@ export type { Publication } from './publication.js';
 export { type ConnectionSettings, describe } from './settings.js';
 export { type ConnectionParts, settingsFromParts } from './settings-from-parts.js';
 export { settingsFromUrl } from './settings-from-url.js';
+export { isShortString, maxShortStringBytes } from './short-string.js';
 export { wordsOf } from './words.js';

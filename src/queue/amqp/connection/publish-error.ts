@@ -23,10 +23,11 @@ export function nacked({ publication }: Entry): LinkError {
 
 /** The broker closed the channel because of it. Of several that share the blame, all but one may be stored. */
 export function refused({ publication }: Entry, alone: boolean, cause: unknown): LinkError {
-  const maxBytes = sizeLimitIn(wordsOf(cause));
+  const words = wordsOf(cause);
+  const maxBytes = sizeLimitIn(words);
   if (maxBytes !== null) return tooLarge(publication, maxBytes, cause);
   const { code, retryable } = classify(cause);
-  return new LinkError(`${subject(publication)}: the broker refuses it: ${wordsOf(cause)}`, {
+  return new LinkError(`${subject(publication)}: the broker refuses it: ${words}`, {
     code,
     retryable,
     outcomeUnknown: !alone,

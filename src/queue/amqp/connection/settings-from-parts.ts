@@ -7,6 +7,7 @@ import {
   plainPort,
   tlsPort,
 } from './settings.js';
+import { isShortString, maxShortStringBytes } from './short-string.js';
 import { readSecret, type TlsFiles, type TlsOptions, tlsOptions } from './tls.js';
 
 /** Connection settings one by one, as they stand in a configuration file or in environment variables. */
@@ -90,10 +91,9 @@ function demandTls(tls: unknown): void {
   }
 }
 
-/** One of AMQP's short strings. */
 function vhostOf(given: unknown): string {
   const vhost = text('vhost', given, '/');
-  if (Buffer.byteLength(vhost) > 255) throw invalid('"vhost" has over 255 bytes', 'correct it');
+  if (!isShortString(vhost)) throw invalid(`"vhost" has over ${maxShortStringBytes} bytes`, 'correct it');
   return vhost;
 }
 

@@ -9,9 +9,8 @@ import { mappingOfGroup } from './mapping-of-group.js';
 export function demandPausable(topic: TopicShape, group: string): void {
   const mapped = topic.mapping ? mappingOfGroup(topic.mapping, group) : null;
   if (mapped === null || mapped.passive) return;
-  const expires = Object.hasOwn(mapped.arguments, 'x-expires');
-  if (!mapped.autoDelete && !expires) return;
   const why = mapped.autoDelete ? 'autoDelete' : 'x-expires';
+  if (!mapped.autoDelete && !Object.hasOwn(mapped.arguments, why)) return;
   throw new Refusal(
     'unsupported',
     `group "${group}" of topic "${topic.name}" is on queue "${mapped.queue}" with ${why}: the broker would delete it with all that waits, as a pause leaves it without a consumer`,

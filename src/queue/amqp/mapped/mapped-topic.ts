@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isShortString, maxShortStringBytes } from '../connection/index.js';
 
 /**
  * A topic on exchanges and queues of somebody else. The defaults are AMQP's usual ones, so that what is declared is what other
@@ -75,12 +76,11 @@ export type AmqpArguments = Readonly<Record<string, string | number | boolean>>;
 /** Which group stands for all that are not named. No group can be called so. */
 export const anyGroup = '*';
 
-/** AMQP's short strings. */
 const text = (what: string) =>
-  z.string(`${what} must be a text`).refine((value) => Buffer.byteLength(value) <= 255, `${what} has over 255 bytes`);
+  z.string(`${what} must be a text`).refine(isShortString, `${what} has over ${maxShortStringBytes} bytes`);
 const name = z
   .string('must be a name')
-  .refine((value) => value !== '' && Buffer.byteLength(value) <= 255, 'must be a name of 1 to 255 bytes');
+  .refine((value) => value !== '' && isShortString(value), `must be a name of 1 to ${maxShortStringBytes} bytes`);
 const flag = (byDefault: boolean) => z.boolean('must be true or false').default(byDefault);
 const args = z
   .record(
