@@ -30,7 +30,7 @@ import { Holds } from './hold.js';
 import { Housekeeping } from './housekeeping.js';
 import { BorrowedConnections } from './kysely-link.js';
 import { Life } from './life.js';
-import type { Link, LinkSource } from './link.js';
+import { type Link, type LinkSource, longestLockWaitSeconds, silenceSecondsOf } from './link.js';
 import { queueMigrationList } from './migrations/index.js';
 import type { CheckedOptions } from './options.js';
 import { OwnConnections } from './own-link.js';
@@ -170,13 +170,15 @@ export class MysqlDriver implements Driver {
     const tables = tablesWith(tablePrefix);
     const lost = (cause: unknown): void =>
       host.logger.warn({ cause }, 'a connection to the database was lost; making another');
+    const silenceSeconds = silenceSecondsOf(leaseMs);
     const session = (autocommit: boolean): Session => {
       // One row that a stranger has locked must not stop what goes over the same connection.
-      const made = new Session(source, { autocommit, lockWaitSeconds: 1 });
+      const made = new Session(source, { autocommit, lockWaitSeconds: 1, silenceSeconds });
       made.onLost = lost;
       return made;
     };
-    const senders = new SessionPool(source, connections, lost);
+    const sending = { autocommit: true, lockWaitSeconds: longestLockWaitSeconds, silenceSeconds };
+    const senders = new SessionPool(source, sending, connections, lost);
     const [quick, claiming, settling, living] = [session(true), session(false), session(false), session(true)];
     let wakes: Wakes | null = null;
     try {

@@ -195,13 +195,13 @@ class BorrowedLink extends KyselyLink implements OwnLink {
 async function settingsOf(link: Link): Promise<readonly string[]> {
   const variables = await link.rows(
     `show session variables
-     where variable_name in ('tx_isolation', 'transaction_isolation', 'autocommit', 'innodb_lock_wait_timeout', 'sql_mode', 'sql_safe_updates', 'time_zone')`,
+     where variable_name in ('tx_isolation', 'transaction_isolation', 'autocommit', 'innodb_lock_wait_timeout', 'wait_timeout', 'sql_mode', 'sql_safe_updates', 'time_zone')`,
   );
   const values = new Map(variables.map(({ Variable_name, Value }) => [text(Variable_name), text(Value)]));
   const isolation = values.get('transaction_isolation') ?? values.get('tx_isolation') ?? 'REPEATABLE-READ';
   const hex = (name: string): string => `x'${bytes(values.get(name) ?? '').toString('hex')}'`;
   return [
     `set session transaction isolation level ${isolation.replace('-', ' ')}`,
-    `set session autocommit = ${values.get('autocommit') === 'OFF' ? 0 : 1}, innodb_lock_wait_timeout = ${Number(values.get('innodb_lock_wait_timeout'))}, sql_safe_updates = ${values.get('sql_safe_updates') === 'ON' ? 1 : 0}, sql_mode = convert(${hex('sql_mode')} using utf8mb4), time_zone = convert(${hex('time_zone')} using utf8mb4)`,
+    `set session autocommit = ${values.get('autocommit') === 'OFF' ? 0 : 1}, innodb_lock_wait_timeout = ${Number(values.get('innodb_lock_wait_timeout'))}, wait_timeout = ${Number(values.get('wait_timeout'))}, sql_safe_updates = ${values.get('sql_safe_updates') === 'ON' ? 1 : 0}, sql_mode = convert(${hex('sql_mode')} using utf8mb4), time_zone = convert(${hex('time_zone')} using utf8mb4)`,
   ];
 }

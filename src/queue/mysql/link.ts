@@ -37,6 +37,8 @@ export interface LinkSettings {
   readonly autocommit: boolean;
   /** How long a statement waits for a row that somebody else has locked. */
   readonly lockWaitSeconds: number;
+  /** How long the server believes in a connection of which it hears nothing; then what it has locked is free. */
+  readonly silenceSeconds: number;
 }
 
 /** Nothing of ours waits longer for a row that somebody else has locked. */
@@ -44,6 +46,17 @@ export const longestLockWaitSeconds = 5;
 
 /** Above the wait for a lock: a connection that has not answered by then is half open, or the server is stuck. */
 export const answerWithinMs = (longestLockWaitSeconds + 10) * 1000;
+
+/** Below the first a busy process would lose its connections; above the second the driver has long given them up itself. */
+const [shortestSilenceSeconds, longestSilenceSeconds] = [3, answerWithinMs / 1_000];
+
+/**
+ * A process that is cut off in the midst of a transaction says nothing any more, and nobody says so: by the server's own time (8 h)
+ * it kept its locks, and an ordered group, whose row a claim locks, was served to nobody. A lease is the time in which that may be so.
+ */
+export function silenceSecondsOf(leaseMs: number): number {
+  return Math.min(longestSilenceSeconds, Math.max(shortestSilenceSeconds, Math.ceil(leaseMs / 1_000)));
+}
 
 export function timedOut(): Error {
   const text = `the database did not answer within ${answerWithinMs} ms`;
@@ -54,7 +67,7 @@ export function timedOut(): Error {
  * READ COMMITTED: with REPEATABLE READ the same statements had up to 110 deadlocks in 3 s, and a claim would lock the
  * gaps that publishers insert into. The modes and the time zone because an application's pool, or the server, may have others.
  */
-export const sessionSettings = ({ autocommit, lockWaitSeconds }: LinkSettings): readonly string[] => [
+export const sessionSettings = ({ autocommit, lockWaitSeconds, silenceSeconds }: LinkSettings): readonly string[] => [
   'set session transaction isolation level read committed',
-  `set session autocommit = ${autocommit ? 1 : 0}, innodb_lock_wait_timeout = ${lockWaitSeconds}, sql_mode = 'STRICT_TRANS_TABLES', sql_safe_updates = 0, time_zone = '+00:00'`,
+  `set session autocommit = ${autocommit ? 1 : 0}, innodb_lock_wait_timeout = ${lockWaitSeconds}, wait_timeout = ${silenceSeconds}, sql_mode = 'STRICT_TRANS_TABLES', sql_safe_updates = 0, time_zone = '+00:00'`,
 ];

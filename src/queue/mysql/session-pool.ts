@@ -1,4 +1,4 @@
-import { type LinkSource, longestLockWaitSeconds } from './link.js';
+import type { LinkSettings, LinkSource } from './link.js';
 import { Session, type Work } from './session.js';
 
 /** A few sessions of one kind: work goes to one that is idle, or waits for the next. Connections are made when they are needed. */
@@ -6,9 +6,9 @@ export class SessionPool {
   readonly #sessions: readonly Session[];
   #next = 0;
 
-  constructor(source: LinkSource, size: number, onLost: (cause: unknown) => void) {
+  constructor(source: LinkSource, settings: LinkSettings, size: number, onLost: (cause: unknown) => void) {
     this.#sessions = Array.from({ length: size }, () => {
-      const session = new Session(source, { autocommit: true, lockWaitSeconds: longestLockWaitSeconds });
+      const session = new Session(source, settings);
       session.onLost = onLost;
       return session;
     });

@@ -1,6 +1,9 @@
-import { Refusal } from '../driver.js';
+import { Refusal, systemClock } from '../driver.js';
 import type { LinkSettings, LinkSource, OwnLink } from './link.js';
 import { again } from './lock-conflict.js';
+
+/** So often in the time after which the server would give up a connection, something is said on one that has nothing to do. */
+const wordsPerSilence = 3;
 
 /** How a piece of work runs on a session: statement by statement, or as one transaction. */
 export type Work<T> = (link: OwnLink) => Promise<T>;
@@ -16,6 +19,7 @@ export class Session {
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
+  #cancelWord: () => void = () => {};
 
   constructor(source: LinkSource, settings: LinkSettings) {
     this.#source = source;
@@ -63,6 +67,7 @@ export class Session {
   /** Ends the connection; what comes afterwards is refused. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#cancelWord();
     await this.#tail.catch(() => {});
     await this.#link?.end();
     this.#link = null;
@@ -71,6 +76,7 @@ export class Session {
   /** Ends it now: what is under way rejects. */
   destroy(cause: unknown): void {
     this.#closed = true;
+    this.#cancelWord();
     this.#link?.destroy(cause);
   }
 
@@ -93,7 +99,23 @@ export class Session {
     }
     link.onLost = (cause) => this.onLost(cause);
     this.#link = link;
+    this.#keepHeard(link);
     return link;
+  }
+
+  /** Has the server hear of this connection also while there is nothing to do. Work that is under way speaks for itself. */
+  #keepHeard(link: OwnLink): void {
+    this.#cancelWord();
+    this.#cancelWord = systemClock.schedule(
+      () => {
+        if (!link.alive) return;
+        this.#keepHeard(link);
+        if (!this.idle) return;
+        // A link that is lost says so by itself.
+        this.#inTurn(async () => link.alive && (await link.write('do 0'))).catch(() => {});
+      },
+      (this.#settings.silenceSeconds * 1_000) / wordsPerSilence,
+    );
   }
 }
 

@@ -42,7 +42,7 @@ await describeServers(['mariadb', 'mysql'], (_, server) => {
     const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
     await new Promise<void>((resolve) => pool.end(() => resolve()));
 
-    const lent = new BorrowedConnections(db).connect({ autocommit: true, lockWaitSeconds: 1 });
+    const lent = new BorrowedConnections(db).connect({ autocommit: true, lockWaitSeconds: 1, silenceSeconds: 30 });
 
     await expect(lent).rejects.toMatchObject({
       code: 'unavailable',

@@ -40,6 +40,12 @@ export class RawConnection implements AsyncDisposable {
     return Number(await this.value('select count(*) from signalbox_messages'));
   }
 
+  /** How many connections to this database are in a call of sleep(). */
+  async asleep(): Promise<number> {
+    const sql = "select count(*) from information_schema.processlist where db = database() and state = 'User sleep'";
+    return Number(await this.value(sql));
+  }
+
   /** The ids of other connections to this database. */
   async others(): Promise<readonly number[]> {
     const rows = await this.rows(
