@@ -46,7 +46,8 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
   test('closing waits for no statement that does not end', async () => {
     const db = await open({ connections: 1 });
     const endless = sql`select sleep(60)`.execute(db).catch((error: unknown) => error);
-    await expect.poll(() => connectionsTo(url)).toBe(1);
+    // Connected is not enough: the statement is sent afterwards.
+    await expect.poll(() => connectionsTo(url, "state = 'User sleep'")).toBe(1);
 
     await close();
 
@@ -65,11 +66,12 @@ await describeServers(['mariadb', 'mysql'], (_name, server) => {
   });
 });
 
-/** How many others are connected to the database of this URL. */
-async function connectionsTo(url: string): Promise<number> {
+/** How many others are connected to the database of this URL, and in this state. */
+async function connectionsTo(url: string, state = 'true'): Promise<number> {
   const admin = await createConnection(url);
   const [rows] = await admin.query(
-    'select count(*) - 1 as others from information_schema.processlist where db = database()',
+    `select count(*) as others from information_schema.processlist
+     where db = database() and id <> connection_id() and ${state}`,
   );
   await admin.end();
   return Number((rows as { others: number }[])[0]?.others);
