@@ -1,5 +1,5 @@
 // A broker that does not answer holds up nobody's end.
-import { beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { describeServers } from '../../servers/index.js';
 import { type TcpProxy, tcpProxy } from '../../servers/tcp-proxy.js';
 import { soon, timeFactor } from './eventually.js';
@@ -8,11 +8,6 @@ import { Gate, jobTopic, openProcess } from './jobs.js';
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 await describeServers(['rabbitmq'], (_, server) => {
-  let url: string;
-  beforeAll(async () => {
-    url = await server().freshUrl();
-  });
-
   const troubles: Readonly<Record<string, (proxy: TcpProxy) => void | Promise<void>>> = {
     'answers nothing': (proxy) => proxy.pause('fromServer'),
     'is gone and nobody says so': (proxy) => proxy.halfOpen(),
@@ -26,7 +21,8 @@ await describeServers(['rabbitmq'], (_, server) => {
     'closing ends soon after its deadline when the broker %s, with publishes and handlers under way',
     async (_what, trouble) => {
       const topic = jobTopic();
-      await using proxy = await tcpProxy(url);
+      // A vhost of its own: one that is frozen while it declares keeps the lock of its vhost's catalogue.
+      await using proxy = await tcpProxy(await server().freshUrl());
       await using queue = await openProcess(topic, proxy.url());
       const [started, gate] = [new Gate(), new Gate()];
       await queue.consume(topic, async () => {
