@@ -23,6 +23,9 @@ export async function plainProgram(url: string): Promise<PlainProgram> {
   });
   onTestFinished(() => connection.close().catch(() => {}));
   const channel = await connection.createConfirmChannel();
+  channel.on('error', (error: unknown) => {
+    trouble ??= error;
+  });
   const returned = new Set<unknown>();
   channel.on('return', ({ properties }) => returned.add(properties.correlationId));
   let sent = 0;
