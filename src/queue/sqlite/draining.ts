@@ -66,8 +66,8 @@ function* remove(rows: readonly SqliteRow[]): Steps<void> {
     yield* ask('delete from {messages} where row_id = ? and claim_token = ?', Number(row_id), Number(claim_token));
   }
   // The first of a key may be gone, and those behind it stay.
-  const keys = new Map(rows.map(({ group_id, key }) => [key, Number(group_id)]));
-  for (const [key, groupId] of keys) if (typeof key === 'string') yield* letGo(groupId, key);
+  const keys = new Set(rows.flatMap(({ key }) => (typeof key === 'string' ? [key] : [])));
+  yield* letGo(Number(rows[0]?.group_id), [...keys]);
 }
 
 /** See `DriverAdmin.drainLetters`. A letter's number is never given twice in a file, and its time is that of the burial. */

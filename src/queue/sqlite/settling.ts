@@ -27,7 +27,7 @@ export function* settle(settlement: Settlement, catalogue: Catalogue, now: numbe
     if (refusal !== null) return (yield* holds(receipt, now)) ? { status: 'failed', error: refusal } : lost;
   }
   if (!(yield* endHold(settlement, receipt, now))) return lost;
-  if (settlement.kind !== 'give-back' && receipt.key !== null) yield* letGo(receipt.groupId, receipt.key);
+  if (settlement.kind !== 'give-back' && receipt.key !== null) yield* letGo(receipt.groupId, [receipt.key]);
   if (settlement.kind === 'ack' && settlement.outbox.length > 0) {
     yield* sendBatch(settlement.outbox, catalogue, now);
   }
@@ -64,13 +64,13 @@ function* holds({ rowId, token }: Receipt, now: number): Steps<boolean> {
   return (yield* ask(`select 1 from {messages} where ${held}`, rowId, token, now)).length > 0;
 }
 
-/** The first message of this key has left the line: the one behind it may go on. */
-export function* letGo(groupId: number, key: string): Steps<void> {
-  yield* ask(
-    `update {messages} set state = ${state.ready} where row_id = (
-      select row_id from {messages} where group_id = ? and key = ? and state = ${state.behind} order by place limit 1)`,
-    ...[groupId, key],
-  );
+const nextOfKeys = `update {messages} set state = ${state.ready} where row_id in (
+  select (select row_id from {messages} where group_id = ? and key = let_go.value and state = ${state.behind} order by place limit 1)
+  from json_each(?) as let_go)`;
+
+/** The first messages of these keys have left the line: those behind them may go on. */
+export function* letGo(groupId: number, keys: readonly string[]): Steps<void> {
+  yield* ask(nextOfKeys, groupId, JSON.stringify(keys));
 }
 
 export function* extend(receipt: unknown, ms: number, now: number): Steps<'done' | 'lost'> {

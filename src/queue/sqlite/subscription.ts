@@ -12,7 +12,7 @@ import {
 } from '../driver.js';
 import { ackTogether } from './ack-together.js';
 import type { Catalogue } from './catalogue.js';
-import { anythingDue, claim, nextAlarm } from './claiming.js';
+import { anythingDue, type Claimed, claim, nextAlarm } from './claiming.js';
 import type { Client } from './client.js';
 import type { Presence } from './presence.js';
 import { leavingMs } from './queue-file.js';
@@ -122,7 +122,7 @@ export class SqliteSubscription implements DriverSubscription {
     const due = await this.#look(anythingDue, client.now());
     if (due.length === 0 || ended.aborted) return [];
     const { topic, group, presence } = this.#options;
-    const claimUpTo = function* (catalogue: Catalogue): Steps<readonly SqliteRow[] | null> {
+    const claimUpTo = function* (catalogue: Catalogue): Steps<Claimed | null> {
       const { ordering } = catalogue.topic(topic);
       const { groupId, paused } = catalogue.group(topic, group);
       // What ended the reader may have come while the lock was waited for.
@@ -132,10 +132,10 @@ export class SqliteSubscription implements DriverSubscription {
       return yield* claim({ groupId, ordered: ordering === 'key', max, holderId, leaseMs }, client.now());
     };
     // Not durable: a claim that is gone with the power gives back what it took, which comes again anyhow.
-    const claiming = file.write(claimUpTo, { durable: false, signal: ended }).then((rows) => {
-      if (rows === null) return [];
+    const claiming = file.write(claimUpTo, { durable: false, signal: ended }).then((claimed) => {
+      if (claimed === null) return [];
       presence.entered();
-      return rows.map((row) => this.#handedOut(row));
+      return claimed.rows.map((row) => this.#handedOut(row, claimed));
     });
     this.#claiming = claiming.catch(() => {});
     return claiming.catch((error: unknown) => {
@@ -144,9 +144,9 @@ export class SqliteSubscription implements DriverSubscription {
     });
   }
 
-  #handedOut(row: SqliteRow): Received {
+  #handedOut(row: SqliteRow, { token, groupId }: Claimed): Received {
     const message = messageOf(row, this.#options.topic);
-    const receipt = new Receipt(Number(row.row_id), Number(row.claim_token), Number(row.group_id), message.key);
+    const receipt = new Receipt(Number(row.row_id), token, groupId, message.key);
     this.#held.add(receipt);
     return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1 };
   }
