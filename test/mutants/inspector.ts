@@ -13,14 +13,20 @@ export interface Verdict {
 /** Right code takes 20 000 at most: a copy that goes round without end is stopped. */
 const maxStepsPerCase = 1_000_000;
 
-/** Runs every case on a copy of `src/queue`, each on a store and a clock of its own: no failure reaches another case. */
-export async function inspect(copyUrl: string): Promise<Verdict> {
+/** What to look at: a copy of `src/queue`, and the cases by their ids; null: all. */
+export interface Inspection {
+  readonly copyUrl: string;
+  readonly only: readonly string[] | null;
+}
+
+/** Runs the cases on the copy, each on a store and a clock of its own: no failure reaches another case. */
+export async function inspect({ copyUrl, only }: Inspection): Promise<Verdict> {
   const { allCases, runConformance }: typeof conformance = await import(`${copyUrl}/conformance/index.js`);
   const { memory, memoryStore }: typeof memoryDriver = await import(`${copyUrl}/memory/index.js`);
   const { VirtualClock } = (await import(`${copyUrl}/virtual-clock.js`)) as Pick<CodeUnderTest, 'VirtualClock'>;
   const failed: Record<string, string> = {};
   let passed = 0;
-  for (const { id } of allCases) {
+  for (const id of only ?? allCases.map((each) => each.id)) {
     const harness = memoryHarnessOf(
       { VirtualClock: bounded(VirtualClock), memory, memoryStore },
       { wrap: withSmallBodies },
@@ -71,8 +77,8 @@ function bounded(Clock: typeof VirtualClock): typeof VirtualClock {
 process.on('unhandledRejection', () => {});
 process.on('uncaughtException', () => {});
 process.on('disconnect', () => process.exit());
-process.on('message', (copyUrl: string) => {
-  void inspect(copyUrl).then(
+process.on('message', (inspection: Inspection) => {
+  void inspect(inspection).then(
     (verdict) => process.send?.({ verdict }),
     (error: unknown) => process.send?.({ error: error instanceof Error ? error.stack : String(error) }),
   );

@@ -3,7 +3,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
-import type { Verdict } from './inspector.js';
+import type { Inspection, Verdict } from './inspector.js';
 import { type Mutant, mutated } from './mutant.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,17 +37,18 @@ export class Workshop implements AsyncDisposable {
 
   /** What the suite says of the code as it is. */
   inspectRight(): Promise<Verdict> {
-    return this.#inspect('right');
+    return this.#inspect('right', null);
   }
 
-  inspect(mutant: Mutant): Promise<Verdict> {
+  /** `only`: by these cases; null: by all. */
+  inspect(mutant: Mutant, only: readonly string[] | null): Promise<Verdict> {
     const copy = `mutant-${++this.#copies}`;
     const text = mutated(mutant, readFileSync(join(root, 'src/queue', mutant.file), 'utf8'));
     for (const file of this.#files) {
       if (file === mutant.file) this.#write(`${copy}/${file}`, text);
       else this.#link(asJavaScript(file), copy);
     }
-    return this.#inspect(copy);
+    return this.#inspect(copy, only);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +71,7 @@ export class Workshop implements AsyncDisposable {
     linkSync(join(this.#folder, 'right', file), path);
   }
 
-  async #inspect(copy: string): Promise<Verdict> {
+  async #inspect(copy: string, only: readonly string[] | null): Promise<Verdict> {
     this.#inspector ??= fork(join(this.#folder, 'test/mutants/inspector.js'));
     const inspector = this.#inspector;
     const answer = new Promise<{ verdict: Verdict } | { error: string }>((resolve, reject) => {
@@ -87,7 +88,8 @@ export class Workshop implements AsyncDisposable {
       };
       inspector.on('exit', exited).on('message', answered);
     });
-    inspector.send(pathToFileURL(join(this.#folder, copy)).href);
+    const inspection: Inspection = { copyUrl: pathToFileURL(join(this.#folder, copy)).href, only };
+    inspector.send(inspection);
     try {
       const said = await answer;
       if ('error' in said) throw new Error(said.error);
