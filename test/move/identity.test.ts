@@ -40,13 +40,13 @@ function cutAfterTwo(target: Driver, then: () => Promise<void> = async () => {})
   return target;
 }
 
-describe.each([
+describe.concurrent.each([
   ['sqlite', 'sqlite'],
   ['mysql', 'sqlite'],
   ['amqp', 'sqlite'],
   ['mysql', 'mysql'],
 ] as const)('from %s to %s', (from, to) => {
-  test('a queue that is moved, moved back and moved again is whole each time', { timeout: 60_000 }, async () => {
+  test('a queue that is moved, moved back and moved again is whole each time', { timeout: 180_000 }, async () => {
     const [source, target] = [await freshUrl[from](), await freshUrl[to]()];
     await withDriver(source, async (driver) => {
       await fill(driver, 3);
@@ -70,7 +70,7 @@ describe.each([
   });
 
   test('of messages that are the same in everything, each is there once after a crash', {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const [source, target] = [await freshUrl[from](), await freshUrl[to]()];
     await withDriver(source, (driver) => fill(driver, 1_200));

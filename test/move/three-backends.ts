@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { startServer } from '../servers/index.js';
+import { sharedServer } from '../servers/index.js';
 
-/** Each answers the URL of an empty queue. Servers of the test file alone, which end with it. */
+/** Each answers the URL of an empty queue. */
 export interface ThreeBackends {
   sqlite(): Promise<string>;
   mysql(): Promise<string>;
@@ -13,11 +13,8 @@ export interface ThreeBackends {
 
 export async function threeBackends(): Promise<ThreeBackends> {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-move-'));
-  const [mysql, rabbit] = await Promise.all([startServer('mariadb:10.11'), startServer('rabbitmq:4')]);
-  afterAll(async () => {
-    await Promise.all([mysql.stop(), rabbit.stop()]);
-    rmSync(folder, { recursive: true });
-  });
+  const [mysql, rabbit] = await Promise.all([sharedServer('mariadb:10.11'), sharedServer('rabbitmq:4')]);
+  afterAll(() => rmSync(folder, { recursive: true }));
   let files = 0;
   return {
     sqlite: async () => `sqlite:${join(folder, `${++files}.db`)}`,
