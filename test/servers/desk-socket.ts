@@ -7,7 +7,7 @@ import type { ServerName } from './server-name.js';
 import type { Source } from './source.js';
 
 type Question =
-  | { readonly ask: 'source' | 'shared'; readonly name: ServerName }
+  | { readonly ask: 'source' | 'shared' | 'vhost'; readonly name: ServerName }
   | { readonly ask: 'met'; readonly name: ServerName; readonly version: string };
 
 type Answer = { readonly value: unknown } | { readonly error: string };
@@ -37,6 +37,7 @@ export function remoteDesk(path: string): Desk {
   return {
     source: async (name) => (await ask({ ask: 'source', name })) as Source,
     shared: async (name) => (await ask({ ask: 'shared', name })) as ServerFacts,
+    vhost: async (name) => (await ask({ ask: 'vhost', name })) as string,
     met: async (name, version) => void (await ask({ ask: 'met', name, version })),
   };
 }

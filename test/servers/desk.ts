@@ -1,9 +1,11 @@
 import type { ServerFacts } from './facts.js';
 import { findSource } from './find-source.js';
 import { type ServerName, type WantedServer, wantedServers } from './server-name.js';
+import { freshUrls } from './server-of.js';
 import { type Source, saySource } from './source.js';
 import { startFromSource } from './start-from-source.js';
 import type { StartedServer } from './started-server.js';
+import { VhostSupply } from './vhost-supply.js';
 
 /** What the processes of a test run ask of one that they have in common. */
 export interface Desk {
@@ -11,6 +13,8 @@ export interface Desk {
   source(name: ServerName): Promise<Source>;
   /** A server that runs until the end of the run, for every test that does not end it; started when first asked for. */
   shared(name: ServerName): Promise<ServerFacts>;
+  /** The URL of an empty vhost of the shared RabbitMQ server of that name; its own URL where no vhost can be made. */
+  vhost(name: ServerName): Promise<string>;
   /** Says that tests have met this server, for the list at the end. */
   met(name: ServerName, version: string): Promise<void>;
 }
@@ -21,6 +25,7 @@ export class OpenDesk implements Desk {
   readonly #wanted: readonly WantedServer[];
   readonly #sources = new Map<ServerName, Promise<Source>>();
   readonly #shared = new Map<ServerName, Promise<StartedServer>>();
+  readonly #vhosts = new Map<ServerName, VhostSupply>();
   readonly #met = new Map<ServerName, Set<string>>();
   /** One search at a time: two would install at once. */
   #searches: Promise<unknown> = Promise.resolve();
@@ -44,6 +49,18 @@ export class OpenDesk implements Desk {
     const { facts } = await started;
     await this.met(name, facts.version);
     return facts;
+  }
+
+  async vhost(name: ServerName): Promise<string> {
+    const facts = await this.shared(name);
+    const supply =
+      this.#vhosts.get(name) ??
+      new VhostSupply(async (count) => {
+        const urls = await freshUrls(facts, count);
+        return urls.length > 0 ? urls : [facts.url];
+      });
+    this.#vhosts.set(name, supply);
+    return supply.take();
   }
 
   async met(name: ServerName, version: string): Promise<void> {

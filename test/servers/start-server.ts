@@ -1,5 +1,5 @@
 import type { Server, StartOptions } from './server.js';
-import type { ServerName } from './server-name.js';
+import { familyOf, type ServerName } from './server-name.js';
 import { serverOf } from './server-of.js';
 import { startFromSource } from './start-from-source.js';
 import { theDesk } from './the-desk.js';
@@ -20,5 +20,8 @@ export async function startServer(name: ServerName, options: StartOptions = {}):
  * started when first asked for and ends with the run, so `control` is null and `stop` does nothing.
  */
 export async function sharedServer(name: ServerName): Promise<Server> {
-  return serverOf(await theDesk().shared(name), null, async () => undefined);
+  const desk = theDesk();
+  const facts = await desk.shared(name);
+  const freshUrl = familyOf(name) === 'rabbitmq' ? () => desk.vhost(name) : undefined;
+  return serverOf(facts, null, async () => undefined, freshUrl);
 }
