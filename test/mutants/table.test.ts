@@ -26,8 +26,9 @@ function tableOf(species: readonly Species[]): string {
   return `# Mutants
 
 What the conformance suite is worth: wrong variants of the code, each a small change of its text, and the cases that
-notice. \`test/mutants\` makes them and runs the whole suite on each: the cases named here fail on it and all others
-pass, so that without them it would live. A case that newly notices one, or does no more, makes that test fail:
+notice. \`test/mutants\` makes them and runs on each the cases named here: they fail on it. With SIGNALBOX_TEST_SLOW=1, as the
+workflow does, it runs the whole suite on each: all others pass, so that without them it would live. A case that newly notices one,
+or does no more, makes that test fail:
 \`MUTANTS=write npm test -- test/mutants\` writes down what it found, and \`npm test -- test/mutants/table.test.ts -u\` this page.
 
 Those of the MySQL and RabbitMQ drivers are judged on a real MariaDB and a real RabbitMQ 4, by the named cases alone; some of these
