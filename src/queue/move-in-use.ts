@@ -11,7 +11,8 @@ export function useBetween(before: Look, after: Look): string | null {
   // Seen twice: who only looked is gone by then.
   const other = after.signs.others.find((one) => before.signs.others.includes(one));
   if (other !== undefined) return other;
-  const fellDue = before.left.inTransit - after.left.inTransit;
+  // From before the first count to after the second: what fell due while it was counted is in the one or in the other.
+  const fellDue = before.inTransitBefore - after.left.inTransit;
   if (fellDue < 0) return `${-fellDue} delayed messages were published`;
   for (const { topic, group, depth } of after.groups) {
     const was = countOf(before.groups.find((each) => each.topic === topic && each.group === group)?.depth);

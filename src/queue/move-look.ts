@@ -22,6 +22,8 @@ export interface MovePlan {
 
 export interface Look extends MovePlan {
   readonly signs: SignsOfUse;
+  /** `left.inTransit` as it was before the groups were counted. */
+  readonly inTransitBefore: number;
 }
 
 /** The topics of a source with those groups that are moved. Rejects with `not-found` where nobody has declared any. */
@@ -40,21 +42,26 @@ export async function movedTopics(
 
 export function lookAt(from: Driver, topics: readonly TopicTopology[]): Promise<Look> {
   return asked('look at the queue that is moved', from, async () => {
+    const inTransitBefore = await inTransitOf(from);
     const groups: { topic: string; group: string; depth: Depth }[] = [];
     for (const { name: topic, groups: named } of topics)
       for (const { name: group } of named) groups.push({ topic, group, depth: await from.admin.depth(topic, group) });
     const signs = (await from.admin.signsOfUse?.()) ?? { others: [], counter: null };
-    return { groups, left: await restOf(from, groups), signs };
+    return { groups, left: await restOf(from, groups), signs, inTransitBefore };
   });
 }
 
 async function restOf(from: Driver, groups: MovePlan['groups']): Promise<MoveRest> {
   return {
     waiting: groups.reduce((sum, { depth }) => sum + (depth.ready ?? 0) + (depth.delayed ?? 0), 0),
-    inTransit: (await from.admin.inTransit?.()) ?? 0,
+    inTransit: await inTransitOf(from),
     inHand: groups.reduce((sum, { depth }) => sum + (depth.inHand ?? 0), 0),
     lostLetters: (await from.admin.letters({ kind: 'lost' }, { limit: 1, cursor: null })).total ?? 0,
   };
+}
+
+async function inTransitOf(from: Driver): Promise<number> {
+  return (await from.admin.inTransit?.()) ?? 0;
 }
 
 /** What goes wrong is a `QueueError` of that operation. */

@@ -6,7 +6,8 @@ function look({
   ready = 5,
   delayed = 0,
   inHand = 0,
-  inTransit = 0,
+  inTransit = 0 as number,
+  inTransitBefore = inTransit,
   others = [] as readonly string[],
   counter = '7' as string | null,
 } = {}): Look {
@@ -15,6 +16,7 @@ function look({
     groups: [{ topic: 'jobs', group: 'default', depth }],
     left: { waiting: ready + delayed, inTransit, inHand, lostLetters: 0 },
     signs: { others, counter },
+    inTransitBefore,
   };
 }
 
@@ -23,6 +25,8 @@ test.each([
   ['what falls due in a group', look({ ready: 5, delayed: 2 }), look({ ready: 7 })],
   ['what falls due on its way', look({ inTransit: 2 }), look({ ready: 7 })],
   ['what fell due and has not arrived', look({ inTransit: 2 }), look()],
+  ['what fell due while it was counted first', look({ inTransitBefore: 1 }), look({ ready: 6 })],
+  ['what fell due while it was counted again', look({ inTransit: 1 }), look({ ready: 6, inTransitBefore: 1 })],
   ['who looked once', look({ others: ['a'] }), look({ others: ['b'] })],
   ['a backend that counts nothing', look({ counter: null }), look({ counter: null })],
 ])('%s is no use', (_, before, after) => {
