@@ -2,15 +2,25 @@ import { expect, test } from 'vitest';
 import { useBetween } from '../../src/queue/move-in-use.js';
 import type { Look } from '../../src/queue/move-look.js';
 
+interface Seen {
+  readonly ready?: number;
+  readonly delayed?: number;
+  readonly inHand?: number;
+  readonly inTransit?: number;
+  readonly inTransitBefore?: number;
+  readonly others?: readonly string[];
+  readonly counter?: string | null;
+}
+
 function look({
   ready = 5,
   delayed = 0,
   inHand = 0,
-  inTransit = 0 as number,
+  inTransit = 0,
   inTransitBefore = inTransit,
-  others = [] as readonly string[],
-  counter = '7' as string | null,
-} = {}): Look {
+  others = [],
+  counter = '7',
+}: Seen = {}): Look {
   const depth = { ready, delayed, inHand, dead: 0, oldestAgeMs: 0, paused: false };
   return {
     groups: [{ topic: 'jobs', group: 'default', depth }],
