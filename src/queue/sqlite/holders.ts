@@ -14,6 +14,9 @@ const thisMachine: string = (() => {
   }
 })();
 
+/** Empty where the machine does not tell it. */
+const startedHere: string = startedAt(process.pid) ?? '';
+
 /** Those of this process that are open. Another process asks the machine; within one, only this knows. */
 const livingHere = new Set<number>();
 
@@ -38,12 +41,8 @@ export function* say(holderId: number, heeded: string): Steps<void> {
   yield* ask(
     `insert into {holders} (holder_id, machine, pid, started, heeded, seen_at) values (?, ?, ?, ?, ?, ?)
       on conflict (holder_id) do update set heeded = excluded.heeded, seen_at = excluded.seen_at`,
-    ...[holderId, ...thisProcess(), heeded, Date.now()],
+    ...[holderId, thisMachine, process.pid, startedHere, heeded, Date.now()],
   );
-}
-
-function thisProcess(): readonly [string, number, string] {
-  return [thisMachine, process.pid, startedAt(process.pid) ?? ''];
 }
 
 export function die(holderId: number): void {
@@ -84,7 +83,7 @@ export function* forgetSilent({ holder_id, seen_at }: SqliteRow): Steps<void> {
 export function isGone(row: SqliteRow): boolean {
   if (row.machine !== thisMachine) return false;
   const pid = Number(row.pid);
-  if (pid === process.pid && row.started === (startedAt(pid) ?? '')) return !livingHere.has(Number(row.holder_id));
+  if (pid === process.pid && row.started === startedHere) return !livingHere.has(Number(row.holder_id));
   try {
     process.kill(pid, 0);
   } catch (error) {

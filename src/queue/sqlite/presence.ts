@@ -15,6 +15,8 @@ export class Presence {
   readonly #file: QueueFile;
   readonly #tell: (catalogue: Catalogue) => void;
   readonly #stopProbing: () => void;
+  /** The holders, and how often the bell had rung before they were read. */
+  #known: { readonly rings: number; readonly rows: readonly SqliteRow[] } | null = null;
   #entered = false;
   /** What its row says. */
   #said = '';
@@ -49,7 +51,7 @@ export class Presence {
 
   /** Looks at all holders: what a process that is gone had in hand is there again, and its own row is as it should be. */
   async probe(): Promise<void> {
-    const rows = await this.#file.all(holders, []);
+    const rows = await this.#holders();
     await this.#takeAway(rows);
     const own = rows.find((row) => row.holder_id === this.holderId);
     const isSaid = own !== undefined && own.heeded === this.#heeded && isSeen(own, Date.now());
@@ -69,6 +71,13 @@ export class Presence {
     this.stop();
     if (!this.#entered) return;
     await this.#file.write(() => bury(this.holderId), { patienceMs: leavingMs }).catch(() => {});
+  }
+
+  /** Read when somebody has written: an idle process looks at them twice a second. */
+  async #holders(): Promise<readonly SqliteRow[]> {
+    const { rings } = this.#file.bell;
+    if (this.#known?.rings !== rings) this.#known = { rings, rows: await this.#file.all(holders, []) };
+    return this.#known.rows;
   }
 
   async #takeAway(rows: readonly SqliteRow[]): Promise<void> {
