@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
+import type { ConsumeMessage, GetMessage } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
 import { firstDeathOf } from './broker-death.js';
-import { isShortString } from './connection/index.js';
+import { isShortString, type MessageProperties } from './connection/index.js';
 import {
   type AmqpHeaders,
   countOf,
@@ -22,7 +22,7 @@ type AmqpMessage = ConsumeMessage | GetMessage;
 /** What is written of a message, before anything that says where it goes. */
 export interface EncodedMessage {
   readonly body: Buffer;
-  readonly properties: Options.Publish & { readonly headers: Readonly<Record<string, unknown>> };
+  readonly properties: MessageProperties & { readonly headers: Readonly<Record<string, unknown>> };
 }
 
 export function encodeMessage(message: StoredMessage, lane: number, counts: Counts): EncodedMessage {
@@ -83,7 +83,7 @@ export function copyOf({ content, properties, fields }: AmqpMessage, counts: Cou
  * Not `expiration`, by which a queue of delays would end the delay, and not `userId`: RabbitMQ closes the channel of another user.
  * Nor what is longer than a property may be.
  */
-function propertiesForCopy(properties: AmqpMessage['properties']): Options.Publish {
+function propertiesForCopy(properties: AmqpMessage['properties']): MessageProperties {
   const { contentType, contentEncoding, priority, correlationId, replyTo, messageId, timestamp, type, appId } =
     properties;
   const given: Readonly<Record<string, unknown>> = {

@@ -7,12 +7,10 @@ const maxDepth = 64;
 const maxTimestamp = 2 ** 64 - 2_048;
 
 /**
- * A value that amqplib has read, as one that it can write with the same type. It throws for some of what it reads: a real number that
- * is less than any integer of 64 bits, a table with a key "!", by which it means a type. A copy must not fail for those. (NaN never
- * arrives: RabbitMQ's language has none.)
+ * A value that amqplib has read, as one that can be written with the same type. A table of somebody else may have a key "!", by which
+ * amqplib, and what we write headers with, mean a type: a copy must not fail for it.
  */
 export function rewritable(value: unknown, depth = 0): unknown {
-  if (typeof value === 'number') return Math.abs(value) < 2 ** 63 ? value : { '!': 'double', value };
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
   if (depth === maxDepth) return asText(value);
   if (Array.isArray(value)) return value.map((each) => rewritable(each, depth + 1));

@@ -35,14 +35,14 @@ await describeOwnServers(['rabbitmq'], {}, (_, server) => {
     await eventually('messages flow', () => confirmed.length > 2_000, 30_000);
 
     await server().control?.kill9();
-    await eventually('the loss is noticed', () => !link.connected);
+    // Not the loss of either connection: it may be noticed before the confirms that the other one still brings.
+    await eventually('the loss is noticed', () => failures.length > 0);
     sending = false;
     await server().control?.start();
     // What waited was sent over the new connection, nobody asked for it.
     await Promise.all(senders);
     await link.publish(toQueue(queue, 'after'));
 
-    expect(failures.length).toBeGreaterThan(0);
     for (const failure of failures) {
       expect(failure).toMatchObject({ code: 'unavailable', retryable: true, outcomeUnknown: true });
     }

@@ -131,7 +131,7 @@ await describeServers(['rabbitmq'], (_, server) => {
 
     const results = await Promise.allSettled([
       link.publish(toQueue(queue, 'one')),
-      link.publish({ ...toQueue(queue, 'two'), properties: { headers: { long: 'x'.repeat(70_000) } } }),
+      link.publish({ ...toQueue(queue, 'two'), properties: { headers: { long: 'x'.repeat(140_000) } } }),
       link.publish({ ...toQueue(queue, 'three'), properties: { messageId: 'x'.repeat(300) } }),
       link.publish(toQueue(queue, 'four')),
     ]);

@@ -6,6 +6,7 @@ import { handshakeError } from './handshake-error.js';
 import { holdChannelNumbers } from './hold-channel-numbers.js';
 import { LinkError } from './link-error.js';
 import { type BrokerHost, type ConnectionSettings, describeHost } from './settings.js';
+import { type Wire, wireOf } from './wire.js';
 
 /** What the owner of a connection hears of it. */
 export interface ConnectionEvents {
@@ -18,18 +19,20 @@ export interface ConnectionEvents {
 /** One AMQP connection: made once, lost once. Making the next one is its owner's task. */
 export class BrokerConnection {
   readonly model: ChannelModel;
+  readonly wire: Wire;
   readonly #clock: Clock;
   readonly #socket: AbortController;
   readonly #events: ConnectionEvents;
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
   #open = true;
+  #closing = false;
   #cause: unknown = null;
 
   private constructor(model: ChannelModel, socket: AbortController, clock: Clock, events: ConnectionEvents) {
     this.model = model;
-    // Not in amqplib's types. Without it everything works, with a system call per message.
-    gatherWrites((model.connection as { readonly stream?: unknown }).stream);
+    this.wire = wireOf(model.connection);
+    gatherWrites(this.wire.socket);
     holdChannelNumbers(model.connection);
     this.#clock = clock;
     this.#socket = socket;
@@ -88,6 +91,11 @@ export class BrokerConnection {
     return this.#open;
   }
 
+  /** Whether good-bye was said: nothing may be written any more. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
   /** Why it was lost. An operator's close and a lost socket may say so only after the channels were closed. */
   get cause(): unknown {
     return this.#cause ?? new LinkError('the connection was closed', { code: 'unavailable', outcomeUnknown: true });
@@ -109,6 +117,7 @@ export class BrokerConnection {
   /** Says good-bye, waits for the answer until `deadlineMs` have passed, and then ends it all the same. */
   async close(deadlineMs: number): Promise<void> {
     if (!this.#open) return;
+    this.#closing = true;
     const late = new LinkError(`the broker did not close the connection within ${deadlineMs} ms`, { code: 'timeout' });
     const cancel = this.#clock.schedule(() => this.destroy(late), deadlineMs);
     // It rejects when the connection ends in another way meanwhile: just as well.

@@ -1,12 +1,11 @@
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 
 /**
  * Lets all that is written to a socket in one go leave with one system call. amqplib writes each message and each ack by
  * itself, which takes a third of its processor time (measured on 200-byte messages: 12 us each, and 8 us with this), and
  * makes the broker read them one by one. Nothing waits: the socket is uncorked before the event loop goes on.
  */
-export function gatherWrites(socket: unknown): void {
-  if (!(socket instanceof Writable)) return;
+export function gatherWrites(socket: Writable): void {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
   let isGathering = false;
   const uncork = (): void => {

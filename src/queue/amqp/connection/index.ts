@@ -9,7 +9,7 @@ export type { Delivery } from './delivery.js';
 export type { KeptConsumer, KeptOptions } from './kept-consumer.js';
 export { Link, type LinkOptions } from './link.js';
 export { LinkError } from './link-error.js';
-export type { Publication } from './publication.js';
+export type { MessageProperties, Publication } from './publication.js';
 export { type ConnectionSettings, describe } from './settings.js';
 export { type ConnectionParts, settingsFromParts } from './settings-from-parts.js';
 export { settingsFromUrl } from './settings-from-url.js';

@@ -70,7 +70,7 @@ export function unwritten({ publication }: Entry, deadlineMs: number, blocked: s
   return new LinkError(`${what}, the broker takes no messages (${blocked})`, { code: 'resource-exhausted' });
 }
 
-/** amqplib cannot put it into frames. */
+/** AMQP cannot say it. */
 export function unencodable({ publication }: Entry, cause: unknown): LinkError {
   return new LinkError(`${subject(publication)}: it cannot be put into AMQP frames`, { code: 'invalid', cause });
 }

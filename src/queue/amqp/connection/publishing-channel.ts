@@ -1,12 +1,15 @@
-import { type ConfirmChannel, IllegalOperationError } from 'amqplib';
+import type { ConfirmChannel } from 'amqplib';
 import { blame } from './blame.js';
 import type { BrokerConnection } from './broker-connection.js';
 import { Chain } from './chain.js';
 import { replyCodeOf } from './classify.js';
-import { HeaderForms } from './header-forms.js';
+import { Confirms } from './confirms.js';
+import { FrameBytes } from './frame-bytes.js';
 import { type Entry, markReturned } from './in-flight.js';
 import type { LinkError } from './link-error.js';
+import { writeMessage } from './message-frames.js';
 import { nacked, refused, unanswered, unencodable, unroutable } from './publish-error.js';
+import { channelNumberOf } from './wire.js';
 
 export interface PublishingChannelEvents {
   /** It takes messages again, after it was full. */
@@ -15,19 +18,37 @@ export interface PublishingChannelEvents {
   onLost(): void;
 }
 
-/** One confirm channel, and what was written to it and is not answered yet. */
+/** What waits for the socket in the memory of this process at most, before nothing more is written. */
+const mostBuffered = 512 * 1_024;
+
+/** What is written to the socket at once: more gains nothing, and the broker reads meanwhile. */
+const mostGathered = 32 * 1_024;
+
+interface Confirm {
+  readonly deliveryTag: number;
+  readonly multiple: boolean;
+}
+
+/**
+ * One confirm channel, and what was written to it and is not answered yet. Messages go to the socket in frames of our own; all else
+ * of the channel is amqplib's, which never has anything under way on it while messages are.
+ */
 export class PublishingChannel {
   readonly #channel: ConfirmChannel;
+  readonly #number: number;
   readonly #connection: BrokerConnection;
   readonly #events: PublishingChannelEvents;
   readonly #inFlight = new Chain<Entry>();
-  readonly #forms = new HeaderForms();
+  readonly #confirms = new Confirms<Entry>();
+  /** Encoded, and not yet given to the socket. */
+  readonly #frames = new FrameBytes();
   #open = true;
   #full = false;
   #whenIdle: (() => void) | null = null;
 
   constructor(channel: ConfirmChannel, connection: BrokerConnection, events: PublishingChannelEvents) {
     this.#channel = channel;
+    this.#number = channelNumberOf(channel);
     this.#connection = connection;
     this.#events = events;
     let cause: unknown = null;
@@ -35,12 +56,10 @@ export class PublishingChannel {
       cause = error;
     });
     channel.on('return', (message) => markReturned(this.#inFlight, message));
-    channel.on('drain', () => {
-      this.#full = false;
-      if (this.#open) events.onReady();
-    });
-    // Before amqplib's own listener, which then calls back as if each message had been nacked.
-    channel.prependListener('close', () => this.#onClose(cause));
+    channel.on('ack', (confirm: Confirm) => this.#confirmed(confirm, false));
+    channel.on('nack', (confirm: Confirm) => this.#confirmed(confirm, true));
+    connection.wire.socket.on('drain', this.#drained);
+    channel.on('close', () => this.#onClose(cause));
   }
 
   /** Whether it takes messages; while it is full, writing more would only fill the memory. */
@@ -55,24 +74,40 @@ export class PublishingChannel {
 
   /** False when it was not written, because the channel is closing; what cannot be encoded ends here. */
   write(entry: Entry): boolean {
-    const { exchange, routingKey, body, properties } = entry.publication;
-    const { headers } = properties;
-    const written = { ...properties, mandatory: true };
-    if (headers !== undefined) written.headers = this.#forms.filledWith(headers);
+    if (!this.#open || this.#connection.closing) return false;
+    const before = this.#frames.length;
     try {
-      this.#full = !this.#channel.publish(exchange, routingKey, body, written, (nack) => this.#confirmed(entry, nack));
-      this.#inFlight.add(entry);
+      writeMessage(this.#frames, this.#number, this.#connection.wire.frameMaxBytes, entry.publication);
     } catch (error) {
-      if (error instanceof IllegalOperationError) return false;
+      this.#frames.cutTo(before);
       entry.answer(unencodable(entry, error));
+      return true;
     }
+    this.#inFlight.add(entry);
+    this.#confirms.add(entry);
+    if (before === 0) process.nextTick(this.#flush);
+    if (this.#frames.length >= mostGathered) this.#flush();
     return true;
   }
 
-  #confirmed(entry: Entry, nack: unknown): void {
-    if (!this.#inFlight.remove(entry)) return;
-    if (nack) entry.answer(nacked(entry));
-    else entry.answer(entry.returned === null ? null : unroutable(entry));
+  readonly #flush = (): void => {
+    if (!this.#open || this.#frames.length === 0) return;
+    const { socket } = this.#connection.wire;
+    socket.write(this.#frames.take());
+    this.#full = socket.writableLength >= mostBuffered;
+  };
+
+  readonly #drained = (): void => {
+    this.#full = false;
+    if (this.#open) this.#events.onReady();
+  };
+
+  #confirmed({ deliveryTag, multiple }: Confirm, isNack: boolean): void {
+    this.#confirms.take(deliveryTag, multiple, (entry) => {
+      if (!this.#inFlight.remove(entry)) return;
+      if (isNack) entry.answer(nacked(entry));
+      else entry.answer(entry.returned === null ? null : unroutable(entry));
+    });
     if (this.#inFlight.size === 0) this.#whenIdle?.();
   }
 
@@ -83,7 +118,7 @@ export class PublishingChannel {
 
   /** Answers all that is in flight, and lets go of the channel without waiting for the broker. */
   abandon(errorOf: (entry: Entry) => LinkError): void {
-    this.#open = false;
+    this.#end();
     this.#failAll(errorOf);
     try {
       this.#channel.close().catch(() => {});
@@ -102,7 +137,7 @@ export class PublishingChannel {
 
   #onClose(cause: unknown): void {
     if (!this.#open) return;
-    this.#open = false;
+    this.#end();
     const replyCode = replyCodeOf(cause);
     const guilty =
       replyCode === null
@@ -116,6 +151,11 @@ export class PublishingChannel {
       guilty.has(entry.publication) ? refused(entry, guilty.size === 1, cause) : unanswered(entry, why),
     );
     this.#events.onLost();
+  }
+
+  #end(): void {
+    this.#open = false;
+    this.#connection.wire.socket.off('drain', this.#drained);
   }
 
   #failAll(errorOf: (entry: Entry) => LinkError): void {
