@@ -26,6 +26,12 @@ const lineUpMs = 1_000;
 /** And how long their first messages may take then. */
 const firstMessageMs = 100;
 
+/**
+ * How many are handed over in one go: the acks of the first leave while the rest is worked on, and the broker sends on meanwhile, instead of
+ * waiting for all of a prefetch. Measured at prefetch 256: 0.75 of raw amqplib without, 0.81 with 64, 0.87 with 48, 0.67 with 24.
+ */
+const mostAtOnce = 64;
+
 export interface SubscriptionContext {
   readonly clock: Clock;
   readonly settling: Settling;
@@ -126,8 +132,9 @@ export class AmqpSubscription implements DriverSubscription {
     }
   }
 
-  async #receive(max: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
+  async #receive(wanted: number, waitMs: number, signal: AbortSignal): Promise<readonly Received[]> {
     const { clock } = this.#context;
+    const max = Math.min(wanted, mostAtOnce);
     const untilMs = clock.now() + waitMs;
     if (!signal.aborted && !this.#paused) this.#startFeeds();
     while (this.#closing === null) {

@@ -21,12 +21,6 @@ export interface PublisherOptions {
 }
 
 /**
- * How many messages are encoded before the event loop goes on and amqplib hands them to the socket: the broker begins
- * while the rest is encoded, instead of waiting for all of it. Some 16 KiB, which is what a socket takes at once.
- */
-const portion = 32;
-
-/**
  * Publishes with confirms, over one channel at a time. What cannot be written yet (no channel, blocked, the socket is
  * full) waits in order; what was written is never written again.
  *
@@ -37,8 +31,6 @@ export class Publisher {
   readonly #options: PublisherOptions;
   /** In the order of the calls; all that is in flight is older. */
   readonly #waiting = new Chain<Entry>();
-  /** How many were written since the event loop went on. */
-  #written = 0;
   #connection: BrokerConnection | null = null;
   #channel: PublishingChannel | null = null;
   #blocked: string | null = null;
@@ -132,16 +124,9 @@ export class Publisher {
 
   /** False when it cannot be written now; whatever ends that flushes. */
   #write(entry: Entry): boolean {
-    const channel = this.#blocked === null && (this.#written < portion || this.#closed) ? this.#channel : null;
-    if (channel === null || !channel.ready || !channel.write(entry)) return false;
-    if (this.#written++ === 0) setImmediate(this.#nextPortion);
-    return true;
+    const channel = this.#blocked === null ? this.#channel : null;
+    return channel?.ready === true && channel.write(entry);
   }
-
-  readonly #nextPortion = (): void => {
-    this.#written = 0;
-    this.#flush();
-  };
 
   #watch(dueAt: number): void {
     const { clock } = this.#options;
