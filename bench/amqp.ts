@@ -8,7 +8,9 @@ import { rateOf } from './pace.js';
 import { RawAmqp } from './raw-amqp.js';
 import { serverVersion } from './server-version.js';
 
-const rounds = 3;
+const rounds = 5;
+/** Of five seconds each. */
+const latencyRounds = 3;
 const seconds = 2;
 const inFlight = 256;
 /** How long delays are sent before they are measured. */
@@ -73,7 +75,7 @@ export async function benchAmqp(url: string, { json, only, messages }: BenchOpti
     },
     latency: async (): Promise<readonly Figure[]> => {
       const { raw: bare, ours } = await interleaved(
-        rounds,
+        latencyRounds,
         async () => (await raw.latency(200, 5)).p50,
         async () => (await latencyOf(queue, topics.unordered, 200, 5)).p50,
       );

@@ -63,7 +63,7 @@ export async function benchSqlite(file: string, { json, only, messages }: BenchO
           () => rateOf(seconds, 64, () => queue.publish(topics.unordered, bodyOf(200))),
         );
         const alone = await interleaved(
-          1,
+          rounds,
           () => raw.insertOne(seconds, 200),
           () => rateOf(seconds, 1, () => queue.publish(topics.unordered, bodyOf(200))),
         );
@@ -80,21 +80,25 @@ export async function benchSqlite(file: string, { json, only, messages }: BenchO
           return drain(queue, topic, backlog, wide);
         };
         const unordered = await interleaved(
-          2,
+          rounds,
           async () => raw.deleteHundreds(backlog),
           () => through(topics.unordered),
         );
-        const ordered = await through(topics.ordered);
+        const ordered = await interleaved(
+          rounds,
+          () => through(topics.unordered),
+          () => through(topics.ordered),
+        );
         const one = raw.deleteOne(Math.min(backlog, 10_000));
         return [
           rate('consume and ack, backlog', unordered.ours, 'deletes, 100 a transaction', unordered.raw, null),
-          rate('the same, ordered over 1 000 keys', ordered, 'our unordered', unordered.ours, 0.7),
+          rate('the same, ordered over 1 000 keys', ordered.ours, 'our unordered', ordered.raw, 0.7),
           plain('raw: deletes, 1 a transaction', one, 'messages/s'),
         ];
       },
       flow: async (): Promise<readonly Figure[]> => {
         const { raw: bare, ours } = await interleaved(
-          2,
+          rounds,
           async () => {
             const inserted = await raw.insertHundreds(seconds, 200);
             return together(inserted, raw.deleteHundreds(backlog));
