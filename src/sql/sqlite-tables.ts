@@ -1,3 +1,4 @@
+import { loopTurn } from './loop-turn.js';
 import type { SqliteRow, SqliteValue } from './sqlite-connection.js';
 import type { SqliteFile } from './sqlite-file.js';
 import { pastLocks } from './sqlite-lock.js';
@@ -26,7 +27,8 @@ export class SqliteTables {
   }
 
   /** Reads what is committed, without a lock. It seldom waits: while somebody recovers the file, or closes it as its last user. */
-  read<T>(steps: () => Steps<T>): Promise<T> {
+  async read<T>(steps: () => Steps<T>): Promise<T> {
+    await loopTurn();
     return pastLocks(this.#patienceMs, () => {
       this.file.check();
       return takeSteps(this.#ask, steps());

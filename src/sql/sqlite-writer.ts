@@ -1,4 +1,5 @@
 import { systemClock } from '../queue/driver.js';
+import { loopTurn } from './loop-turn.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import { isBusy } from './sqlite-errors.js';
 import { LockPauses, lockedFor } from './sqlite-lock.js';
@@ -60,6 +61,7 @@ export class SqliteWriter {
 
   async #run(): Promise<void> {
     const pauses = new LockPauses();
+    await loopTurn();
     while (this.#jobs.length > 0) {
       const busy = this.#commitSome();
       if (busy === null) {

@@ -1,5 +1,6 @@
 // How an orchestrator ends that a service manager or a person stops: real processes, real signals, on every backend that outlives them.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +22,25 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('on sqlite', () => {
   stops(() => [`sqlite:${join(folder, 'queue.db')}`, `sqlite:${join(folder, 'queue.db')}`]);
+
+  test('a signal is heeded while there is work that comes one after another', { timeout: deadlineMs }, async () => {
+    const [line = ''] = readFileSync('examples/jobs.jsonl', 'utf8').split('\n');
+    const request = JSON.parse(line) as object;
+    const many = Array.from({ length: 1_000 }, () => JSON.stringify({ ...request, request_id: randomUUID() }));
+    const file = join(folder, 'many.jsonl');
+    writeFileSync(file, `${many.join('\n')}\n`);
+    const queue = `sqlite:${join(folder, 'queue.db')}`;
+    const { child, ended, told } = start(main, 'orchestrate', '--queue', queue, '--jobs', file, '--json');
+    await told('the job requests of the file are on the queue');
+
+    child.kill('SIGTERM');
+
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
+    const { inHand, summary } = JSON.parse(stdout) as Outcome;
+    expect(inHand).toBe(0);
+    expect(summary.builds).toBeLessThan(1_000);
+  });
 });
 
 await describeServers(['mariadb', 'mysql'], (_, server) => {

@@ -1,3 +1,4 @@
+import { loopTurn } from '../../sql/loop-turn.js';
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
 import { classifySqlite, isBusy, isSqlite } from '../../sql/sqlite-errors.js';
 import type { SqliteFile } from '../../sql/sqlite-file.js';
@@ -58,6 +59,7 @@ export async function sendWithin(
 ): Promise<readonly SendResult[]> {
   const transaction = transactionOf(within, options);
   const named = namesOf(options.tablePrefix);
+  await loopTurn();
   if ((await fileOf(transaction)) !== options.tables.file.path) throw noTransaction();
   await transaction.lock(named(lockSql));
   const steps = (function* (): Steps<readonly SendResult[]> {
