@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { isMainThread, threadId } from 'node:worker_threads';
 import type { SqliteRow } from '../../sql/sqlite-connection.js';
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { state } from './state.js';
@@ -17,8 +18,18 @@ const thisMachine: string = (() => {
 /** Empty where the machine does not tell it. */
 const startedHere: string = startedAt(process.pid) ?? '';
 
-/** Those of this process that are open. Another process asks the machine; within one, only this knows. */
-const livingHere = new Set<number>();
+/**
+ * What a worker thread says of its machine: it may end while its process lives, and nobody can ask for it, so that it is waited
+ * for as for one of another machine. Others still see at once that its process is gone.
+ */
+const threadMark = `${thisMachine} thread `;
+const thisPlace = isMainThread ? thisMachine : `${threadMark}${threadId}`;
+
+/**
+ * Those of this process that have ended, and may have a row. Not those that live: of the holders of another thread, or of a second copy of this
+ * module, nobody here knows, and they are not gone.
+ */
+const endedHere = new Set<number>();
 
 /** How old what a holder said of itself may get before it says so again. */
 const freshMs = 10_000;
@@ -28,9 +39,7 @@ const longSilentMs = 60 * 60 * 1000;
 
 /** A number that no other holder of any process has. */
 export function newHolder(): number {
-  const holderId = randomInt(1, 2 ** 47);
-  livingHere.add(holderId);
-  return holderId;
+  return randomInt(1, 2 ** 47);
 }
 
 /**
@@ -41,12 +50,17 @@ export function* say(holderId: number, heeded: string): Steps<void> {
   yield* ask(
     `insert into {holders} (holder_id, machine, pid, started, heeded, seen_at) values (?, ?, ?, ?, ?, ?)
       on conflict (holder_id) do update set heeded = excluded.heeded, seen_at = excluded.seen_at`,
-    ...[holderId, thisMachine, process.pid, startedHere, heeded, Date.now()],
+    ...[holderId, thisPlace, process.pid, startedHere, heeded, Date.now()],
   );
 }
 
 export function die(holderId: number): void {
-  livingHere.delete(holderId);
+  endedHere.add(holderId);
+}
+
+/** It has no row any more. */
+export function forget(holderId: number): void {
+  endedHere.delete(holderId);
 }
 
 export const holders = 'select * from {holders}';
@@ -56,7 +70,7 @@ export function isSeen(row: SqliteRow, now: number): boolean {
   return silenceMs(row, now) <= freshMs;
 }
 
-/** Whether a holder of another machine, or container, has not been seen for so long that nobody need wait for it. */
+/** Whether a holder of another machine, container or thread has not been seen for so long that nobody need wait for it. */
 export function isSilent(row: SqliteRow, now: number): boolean {
   return row.machine !== thisMachine && silenceMs(row, now) > silentMs;
 }
@@ -77,13 +91,13 @@ export function* forgetSilent({ holder_id, seen_at }: SqliteRow): Steps<void> {
 }
 
 /**
- * Whether a holder's process is certainly gone. Of another machine nobody can tell: its leases end by themselves.
+ * Whether a holder is certainly gone, as its process is, or as it has ended in this one. Of another machine nobody can tell: its leases end by themselves.
  * A number that was given to a new process has another start time, where the machine tells it.
  */
 export function isGone(row: SqliteRow): boolean {
-  if (row.machine !== thisMachine) return false;
+  if (row.machine !== thisMachine && !String(row.machine).startsWith(threadMark)) return false;
   const pid = Number(row.pid);
-  if (pid === process.pid && row.started === startedHere) return !livingHere.has(Number(row.holder_id));
+  if (pid === process.pid && row.started === startedHere) return endedHere.has(Number(row.holder_id));
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { SqliteRow } from '../../sql/sqlite-connection.js';
 import type { Steps } from '../../sql/sqlite-steps.js';
 import type { Catalogue } from './catalogue.js';
-import { bury, die, forgetSilent, holders, isGone, isLongSilent, isSeen, newHolder, say } from './holders.js';
+import { bury, die, forget, forgetSilent, holders, isGone, isLongSilent, isSeen, newHolder, say } from './holders.js';
 import { tokensIn } from './pausing.js';
 import { leavingMs, type QueueFile } from './queue-file.js';
 
@@ -69,8 +69,8 @@ export class Presence {
   /** What it has in hand is there again, also what a claim has taken for nobody; whoever finds the row later does the same. */
   async leave(): Promise<void> {
     this.stop();
-    if (!this.#entered) return;
-    await this.#file.write(() => bury(this.holderId), { patienceMs: leavingMs }).catch(() => {});
+    if (this.#entered) await this.#bury([this.holderId], []);
+    else forget(this.holderId);
   }
 
   /** Read when somebody has written: an idle process looks at them twice a second. */
@@ -84,12 +84,24 @@ export class Presence {
     const gone = rows.filter(isGone);
     const silent = rows.filter((row) => isLongSilent(row, Date.now()));
     if (gone.length + silent.length === 0) return;
-    // Whoever comes second finds nothing.
+    await this.#bury(
+      gone.map(({ holder_id }) => Number(holder_id)),
+      silent,
+    );
+  }
+
+  /** Whoever comes second finds nothing; what fails is done at the next probe. */
+  async #bury(gone: readonly number[], silent: readonly SqliteRow[]): Promise<void> {
     const takeAway = function* (): Steps<void> {
-      for (const row of gone) yield* bury(Number(row.holder_id));
+      for (const holderId of gone) yield* bury(holderId);
       for (const row of silent) yield* forgetSilent(row);
     };
-    await this.#file.write(takeAway, { patienceMs: leavingMs }).catch(() => {});
+    try {
+      await this.#file.write(takeAway, { patienceMs: leavingMs });
+      for (const holderId of gone) forget(holderId);
+    } catch {
+      // Locked for too long, or full.
+    }
   }
 
   #listen(): void {
