@@ -25,3 +25,29 @@ test('a message that is inserted as documented is ready, as old as it is, and se
   await queue.consume(greetings, ({ message }) => void handled.push(message.body.hello));
   await expect.poll(() => handled).toEqual(['world']);
 });
+
+test.each([
+  ['not json', 'its headers are no JSON object of strings'],
+  ['null', 'its headers are no JSON object of strings'],
+  ['["a"]', 'its headers are no JSON object of strings'],
+  ['{"a":1,"b":"c"}', 'its header "a" is no string'],
+])('one whose headers are %s becomes a dead letter, and its neighbours are served', async (headers, fault) => {
+  using folder = new TemporaryFolder();
+  const greetings = defineTopic('greetings', { schema: z.object({ hello: z.string() }) });
+  await using queue = await openQueue(`sqlite:${folder.file}`, { topics: [greetings] });
+  await queue.publish(greetings, { hello: 'before' });
+  const database = new Libsql(folder.file, { timeout: 5_000 });
+  database.exec(statement);
+  database.prepare("update signalbox_messages set headers = ? where body like '%world%'").run([headers]);
+  database.close();
+  await queue.publish(greetings, { hello: 'after' });
+  const handled: string[] = [];
+
+  await queue.consume(greetings, ({ message }) => void handled.push(message.body.hello));
+
+  const letters = queue.admin.deadLetters(greetings);
+  await expect
+    .poll(async () => (await letters.list()).letters)
+    .toMatchObject([{ death: { cause: 'undecodable', reason: fault } }]);
+  await expect.poll(() => handled).toEqual(['before', 'after']);
+});

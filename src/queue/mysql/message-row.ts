@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readHeaders } from '../../sql/headers-text.js';
 import type { Counts, Send, StoredMessage } from '../driver.js';
 import type { Row } from './link.js';
 import { bytesLiteral, numericOrNull, text, textLiteral } from './sql-values.js';
@@ -42,18 +43,23 @@ export function messageLiterals({ message, counts }: Pick<Send, 'message' | 'cou
   ].join(', ');
 }
 
+/** Of any row, also a foreign one: see `faultOf`. */
 export function messageOf(topic: string, row: Row): StoredMessage {
-  const headers = text(row.headers, null);
   return {
     id: text(row.message_id, null),
     topic,
     key: text(row.message_key, null),
     routingKey: text(row.routing_key, null),
-    headers: headers === null ? {} : (JSON.parse(headers) as Record<string, string>),
+    headers: readHeaders(text(row.headers, null)).headers,
     body: bodyOf(row.body),
     publishedAt: numericOrNull(row.published_at),
     format: numericOrNull(row.format),
   };
+}
+
+/** See `Received`. */
+export function faultOf({ headers }: Row): string | null {
+  return readHeaders(text(headers, null)).fault;
 }
 
 export function countsOf(row: Row): Counts {

@@ -1,3 +1,4 @@
+import { readHeaders } from '../../sql/headers-text.js';
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
 import type { Counts, StoredMessage } from '../driver.js';
 
@@ -24,18 +25,24 @@ export function contentOf(message: StoredMessage): readonly SqliteValue[] {
   ];
 }
 
+/** Of any row, also a foreign one: see `faultOf`. */
 export function messageOf(row: SqliteRow, topic: string): StoredMessage {
   return {
     id: text(row.message_id),
     topic,
     key: text(row.key),
     routingKey: text(row.routing_key),
-    headers: row.headers === null ? {} : (JSON.parse(String(row.headers)) as Record<string, string>),
+    headers: readHeaders(text(row.headers)).headers,
     // libsql answers an ArrayBuffer.
     body: new Uint8Array(row.body as unknown as ArrayBuffer),
     publishedAt: number(row.published_at),
     format: number(row.format),
   };
+}
+
+/** See `Received`. */
+export function faultOf({ headers }: SqliteRow): string | null {
+  return readHeaders(text(headers)).fault;
 }
 
 export function countsOf(row: SqliteRow): Counts {

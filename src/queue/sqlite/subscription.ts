@@ -17,7 +17,7 @@ import type { Client } from './client.js';
 import type { Presence } from './presence.js';
 import { leavingMs } from './queue-file.js';
 import { Receipt } from './receipt.js';
-import { countsOf, messageOf } from './rows.js';
+import { countsOf, faultOf, messageOf } from './rows.js';
 import { extend, putBack, settle } from './settling.js';
 
 interface ReaderOptions extends SubscribeOptions {
@@ -148,7 +148,7 @@ export class SqliteSubscription implements DriverSubscription {
     const message = messageOf(row, this.#options.topic);
     const receipt = new Receipt(Number(row.row_id), token, groupId, message.key);
     this.#held.add(receipt);
-    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1 };
+    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1, fault: faultOf(row) };
   }
 
   /** Waits until something may be there: somebody wrote, a delay or a lease ends, or the time is up. */
