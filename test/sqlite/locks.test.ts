@@ -212,10 +212,40 @@ test.each(['libsql', 'kysely'] as const)(
 
     await expect(late).rejects.toMatchObject({ code: 'conflict', retryable: true });
     await expect(late).rejects.toThrow(
-      /somebody else wrote to the file since this transaction began to read; roll it back/,
+      /somebody else writes to the file, or wrote to it since this transaction began to read; roll it back/,
     );
     if (connection.inTransaction) connection.exec('rollback');
     expect((await queue.admin.depth(topic)).ready).toBe(2);
+    await db.destroy();
+  },
+);
+
+test.each(['holds the lock', 'has written'] as const)(
+  "a caller's transaction (kysely) that has read while somebody else %s goes through when it is run again, on the same connection",
+  async (other) => {
+    await using queue = await openQueue(url, { topics: [topic] });
+    const db = new Kysely<{ orders: { id: number } }>({
+      dialect: new SqliteDialect({ database: new Libsql(folder.file, { timeout: 5_000 }) as never }),
+    });
+    await db.schema.createTable('orders').addColumn('id', 'integer').execute();
+    const run = (meanwhile: () => Promise<unknown>): Promise<unknown> =>
+      db.transaction().execute(async (trx) => {
+        await trx.selectFrom('orders').selectAll().execute();
+        await meanwhile();
+        return queue.within(trx).publish(topic, { n: 1 });
+      });
+    let held: Held | null = null;
+    const conflicting = run(async () => {
+      held = await heldElsewhere();
+      if (other === 'has written') await held.release();
+    });
+    await expect(conflicting).rejects.toMatchObject({ code: 'conflict', retryable: true });
+    if (other === 'holds the lock') await (held as Held | null)?.release();
+
+    await run(async () => {});
+    await db.transaction().execute((trx) => trx.insertInto('orders').values({ id: 1 }).execute());
+
+    expect((await queue.admin.depth(topic)).ready).toBe(1);
     await db.destroy();
   },
 );

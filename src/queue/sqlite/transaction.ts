@@ -7,6 +7,7 @@ import type { Steps } from '../../sql/sqlite-steps.js';
 import { namesOf, type SqliteTables } from '../../sql/sqlite-tables.js';
 import { Refusal, type Send, type SendResult, systemClock } from '../driver.js';
 import { readCatalogue } from './catalogue.js';
+import { collectGarbage } from './collect-garbage.js';
 import { sendBatch } from './sending.js';
 
 /** A connection of libsql, or one that is like better-sqlite3's: as far as we use it. */
@@ -120,7 +121,8 @@ function transactionOf(within: unknown, { tables, patienceMs }: CallersOptions):
 /**
  * Kysely prepares its statements, and one that met a lock stays in progress in libsql 0.5: no commit of that connection
  * goes through until it is collected as garbage. So the lock is waited for on a connection of ours. Whoever has written before
- * has it; whoever has read must try at once, as what others write meanwhile ends his transaction anyhow.
+ * has it, which SQLite tells nobody; whoever has read must try at once, as what others write meanwhile ends his transaction anyhow. Where
+ * that fails, the statement is collected before he hears of it: his next try finds the connection as it was.
  */
 async function lockByKysely(sql: string, ask: Within['ask'], file: SqliteFile, patienceMs: number): Promise<void> {
   const startedAt = systemClock.now();
@@ -132,7 +134,13 @@ async function lockByKysely(sql: string, ask: Within['ask'], file: SqliteFile, p
   try {
     await ask(sql, []);
   } catch (error) {
-    throw asConflict(error);
+    const conflict = asConflict(error);
+    if (conflict !== error) {
+      // Until its text is asked for, the stack of an error has the objects whose methods are in it: the statement.
+      void (error as Error).stack;
+      await collectGarbage();
+    }
+    throw conflict;
   }
 }
 
@@ -151,7 +159,7 @@ function asConflict(error: unknown): unknown {
   if (classifySqlite(error).code !== 'conflict' && !isBusy(error)) return error;
   return new Refusal(
     'conflict',
-    'somebody else wrote to the file since this transaction began to read',
+    'somebody else writes to the file, or wrote to it since this transaction began to read',
     'roll it back and run it again; write before you read in it, or begin it with "begin immediate"',
     { cause: error },
   );

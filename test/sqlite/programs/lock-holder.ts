@@ -2,7 +2,8 @@
 import Libsql from 'libsql';
 
 const database = new Libsql(process.argv[2] ?? '', { timeout: 10_000 });
-database.exec('begin immediate');
+// Writes as well, so that whoever has read before is too late.
+database.exec('begin immediate; pragma user_version = 1');
 process.on('message', () => {
   database.exec('commit');
   process.send?.('let go');
