@@ -18,7 +18,7 @@ export async function sqliteSchemas(url: string): Promise<Schemas> {
 
   /** On a connection that is closed afterwards. */
   const using = async <T>(use: (schemas: Schemas) => Promise<T>): Promise<T> => {
-    const failure = (error: unknown) => sqliteFailure('migrate', error);
+    const failure = (error: unknown) => sqliteFailure(settings.path, 'migrate', error);
     const { db, schema, close } = connected(settings.path);
     const open = schemasOn({ backend: 'sqlite', db, schema, lists, classify: classifySqlite, failure, close });
     return use(open).finally(close);
@@ -41,7 +41,7 @@ function settingsOf(url: string): SqliteTableSettings {
     const { leaseMs: _, ...options } = readSqliteUrl(url);
     return sqliteTableSettings(options);
   } catch (error) {
-    throw sqliteFailure('migrate', error);
+    throw sqliteFailure(null, 'migrate', error);
   }
 }
 
@@ -49,12 +49,12 @@ function connected(path: string): SqliteMigrating {
   try {
     return sqliteMigrating(path);
   } catch (error) {
-    throw sqliteFailure('migrate', error);
+    throw sqliteFailure(path, 'migrate', error);
   }
 }
 
 function opened(settings: SqliteTableSettings): Promise<SqliteFile> {
   return SqliteFile.open(settings.path, settings).catch((error: unknown) => {
-    throw sqliteFailure('migrate', error);
+    throw sqliteFailure(settings.path, 'migrate', error);
   });
 }

@@ -1,5 +1,5 @@
 import { type QueueError, type QueueErrorCode, Refusal } from '../queue/driver.js';
-import { sqlFailure } from './sql-failure.js';
+import { sqlFailure, type Telling } from './sql-failure.js';
 import { classifySqlite, isCorrupt, isSqlite } from './sqlite-errors.js';
 
 /** What is wrong and what to do about it, by code. */
@@ -18,14 +18,15 @@ const words: Partial<Record<QueueErrorCode, readonly [fault: string, remedy: str
 /** Of a file whose pages are not what they were: nothing that this code could do or report. */
 const corrupt = ['the file is damaged', 'restore it from a copy, or save what "sqlite3 FILE .recover" finds'] as const;
 
-/** See `sqlFailure`. */
-export function sqliteFailure(operation: string, error: unknown): QueueError {
-  const [fault, remedy] = isCorrupt(error) ? corrupt : words.internal;
-  const sentences = Object.fromEntries(Object.entries(words).map(([code, both]) => [code, both.join('; ')]));
+/** See `sqlFailure`. With the file's name, where it is known by then. */
+export function sqliteFailure(path: string | null, operation: string, error: unknown): QueueError {
+  const named = path === null ? '' : ` (${path})`;
+  const all = Object.entries({ ...words, ...(isCorrupt(error) ? { internal: corrupt } : {}) });
+  const sentences = Object.fromEntries(all.map(([code, [fault, remedy]]) => [code, `${fault}${named}; ${remedy}`]));
   const telling = {
     backend: 'sqlite',
     classify: classifySqlite,
-    words: { ...sentences, internal: `${fault}; ${remedy}` },
+    words: sentences as Telling['words'],
   };
   return sqlFailure(telling, operation, error);
 }

@@ -1,5 +1,5 @@
 // The built program on a file: what several processes do together, and what one leaves behind that is killed.
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import { type Build, maxPageSize } from '../../src/orchestrator/index.js';
@@ -39,6 +39,15 @@ test('migrate makes the tables of the queue and of the builds; --status changes 
   );
   expect(rows.filter(([, , state]) => state !== 'applied now')).toEqual([]);
   expect(await migrate('--status')).toMatchObject({ code: exitCodes.ok, stderr: '' });
+});
+
+test.each([['--status'], []])('migrate %s of what is no database names the file', async (...flags) => {
+  writeFileSync(folder.file, 'no database at all, but long enough to be looked at as if it were one: '.repeat(20));
+
+  const { code, stderr } = await cli(['migrate', '--queue', url, ...flags]);
+
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(`the file is no SQLite database (${folder.file}); give another path`);
 });
 
 test('of processes that migrate at once, one runs each step, and all say it is done', {

@@ -1,4 +1,5 @@
 // The contract, and what only a store in a file can get wrong.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
@@ -31,6 +32,15 @@ test('builds outlive the store that wrote them', async () => {
   const found = await using(await sqliteBuildStore({ url: `sqlite:${path}` }), (store) => store.load(build.requestId));
 
   expect(found).toEqual(build);
+});
+
+test('what is wrong with a file names it', async () => {
+  writeFileSync(path, 'no database at all, but long enough to be looked at as if it were one: '.repeat(20));
+
+  await expect(sqliteBuildStore({ path })).rejects.toMatchObject({
+    code: 'invalid',
+    message: `cannot open a build store on sqlite: the file is no SQLite database (${path}); give another path`,
+  });
 });
 
 test('stores of two prefixes share a file and no build', async () => {

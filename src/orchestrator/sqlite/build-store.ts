@@ -28,12 +28,14 @@ export type SqliteBuildStoreOptions =
  * options, `topology-mismatch` for a schema that does not fit, and with what the file's driver would say.
  */
 export async function sqliteBuildStore(options: SqliteBuildStoreOptions): Promise<BuildStore> {
+  let path: string | null = null;
   try {
     const settings = settingsOf(options);
+    path = settings.path;
     const tables = await openSqliteTables(settings, buildMigrationList(settings.tablePrefix));
-    return buildStoreOn(tableIn(tables), sqliteFailure);
+    return buildStoreOn(tableIn(tables), (operation, error) => sqliteFailure(settings.path, operation, error));
   } catch (error) {
-    throw sqliteFailure('open a build store', error);
+    throw sqliteFailure(path, 'open a build store', error);
   }
 }
 
