@@ -37,7 +37,7 @@ export async function pastLocks<T>(patienceMs: number, work: () => T): Promise<T
 export function lockedFor(patienceMs: number, cause: unknown): Refusal {
   return new Refusal(
     'unavailable',
-    `the file has been locked by somebody else's transaction for ${patienceMs} ms`,
+    `the file has been locked by somebody else's transaction for at least ${patienceMs} ms`,
     'end that transaction: SQLite lets one write at a time',
     { cause },
   );

@@ -18,7 +18,10 @@ export interface SqliteTableOptions {
    * open once: where its users differ, it is `full` for all.
    */
   readonly synchronous?: 'full' | 'normal' | undefined;
-  /** How long a call waits for somebody else's transaction before it is `unavailable`, in milliseconds. Default: 20 000. */
+  /**
+   * How long one try of a call waits for somebody else's transaction before it is `unavailable`, in milliseconds. What a queue
+   * publishes and settles is tried again until its deadline of 30 s. Default: 20 000.
+   */
   readonly lockTimeoutMs?: number | undefined;
 }
 

@@ -99,7 +99,7 @@ describe.each([
     await expect(sending).rejects.toMatchObject({
       name: 'Refusal',
       code: 'unavailable',
-      message: "the file has been locked by somebody else's transaction for 200 ms",
+      message: "the file has been locked by somebody else's transaction for at least 200 ms",
       remedy: expect.stringContaining('end that transaction'),
     });
     await held.release();
