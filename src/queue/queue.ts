@@ -456,8 +456,10 @@ function passOn({ events, logger, driver }: QueueContext, event: DriverEvent): v
     events.emit('resubscribed', { topic, group, consumer, stranded: 0 });
     return;
   }
-  if (event.type === 'disconnected' || event.type === 'blocked')
-    logger.warn({ backend, event: event.type }, 'the backend is away');
+  if (event.type === 'blocked') {
+    logger.warn({ backend, event: event.type }, `the backend takes no messages at present: ${event.reason}`);
+  } else if (event.type === 'disconnected') logger.warn({ backend, event: event.type }, 'the backend is away');
+  else if (event.type === 'unblocked') logger.info({ backend, event: event.type }, 'the backend takes messages again');
   else logger.info({ backend, event: event.type }, 'the connection changed');
   const { type, ...facts } = event;
   // Each driver event is the queue event of the same name, with the backend's name.

@@ -41,6 +41,11 @@ export function isBusy(error: unknown): boolean {
   return (code.startsWith('SQLITE_BUSY') && code !== 'SQLITE_BUSY_SNAPSHOT') || code.startsWith('SQLITE_LOCKED');
 }
 
+/** Whether there was no room for what was written. */
+export function isFull(error: unknown): boolean {
+  return codeOf(error).startsWith('SQLITE_FULL');
+}
+
 /** Whether pages of the file are not what SQLite has written. */
 export function isCorrupt(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_CORRUPT');

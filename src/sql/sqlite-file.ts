@@ -3,10 +3,11 @@ import { Refusal, systemClock } from '../queue/driver.js';
 import { Bell } from './bell.js';
 import { SqliteConnection, type SqliteValue } from './sqlite-connection.js';
 import { isBusy } from './sqlite-errors.js';
+import { SqliteFull } from './sqlite-full.js';
 import { pastLocks } from './sqlite-lock.js';
 import { sqlitePath } from './sqlite-path.js';
 import { SqliteRoom } from './sqlite-room.js';
-import type { Steps } from './sqlite-steps.js';
+import { type Ask, ask, type Steps } from './sqlite-steps.js';
 import { watchSqlite } from './sqlite-watch.js';
 import { SqliteWriter, type WriteOptions } from './sqlite-writer.js';
 
@@ -22,6 +23,9 @@ const probeMs = 500;
 /** What the write-ahead log is cut down to once it has been carried over. */
 const keptLogBytes = 16 * 1024 * 1024;
 
+/** How long what nobody waits for waits for somebody else's transaction. */
+const trialPatienceMs = 100;
+
 const opened = new Map<string, SqliteFile>();
 
 /**
@@ -34,6 +38,7 @@ export class SqliteFile {
   readonly #connection: SqliteConnection;
   readonly #writer: SqliteWriter;
   readonly #room: SqliteRoom;
+  readonly #full = new SqliteFull(() => this.#writeOnTrial());
   readonly #stopWatching: () => void;
   #synchronous: 'full' | 'normal';
   /** What the connection does at present. */
@@ -84,6 +89,7 @@ export class SqliteFile {
         this.#synchronise(durable ? this.#synchronous : 'normal');
       },
       onCommitted: () => this.#wrote(),
+      onFailed: (error) => this.#full.failed(error),
     });
     this.#room = new SqliteRoom(path, this.#connection, this.#writer);
     this.#stopWatching = watchSqlite(path, () => this.#look());
@@ -132,6 +138,16 @@ export class SqliteFile {
     return () => this.#onGone.delete(callback);
   }
 
+  /** Whether the disk has no room for what is written: see `SqliteFull`. */
+  get isFull(): boolean {
+    return this.#full.isFull;
+  }
+
+  /** Calls back when the disk becomes full, and when it has room again. Answers a function that ends it. */
+  onFull(callback: (full: boolean) => void): () => void {
+    return this.#full.onChange(callback);
+  }
+
   /** One user fewer; the last one closes the file. */
   leave(): void {
     this.#users--;
@@ -147,6 +163,17 @@ export class SqliteFile {
     if (how === this.#synchronousNow) return;
     this.#connection.exec(`pragma synchronous = ${how}`);
     this.#synchronousNow = how;
+  }
+
+  /** Writes the application's number in the head of the file as it is: one page, which needs room in the log like any other. */
+  #writeOnTrial(): Promise<unknown> {
+    const exec: Ask = (sql) => {
+      this.#connection.exec(sql);
+      return [];
+    };
+    return this.#writer.write({ ask: exec, patienceMs: trialPatienceMs, durable: false }, () =>
+      ask(`pragma user_version = ${this.#connection.get('pragma user_version')?.user_version}`),
+    );
   }
 
   #wrote(): void {
@@ -197,7 +224,10 @@ export class SqliteFile {
       this.#lookForFile();
       this.#look();
       for (const callback of [...this.#onProbe]) callback();
-      if (!this.#gone) this.#room.tidy();
+      if (!this.#gone) {
+        this.#room.tidy();
+        this.#full.look();
+      }
       this.#probe();
     }, probeMs);
   }

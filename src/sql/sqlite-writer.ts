@@ -29,6 +29,8 @@ export interface WriterEvents {
   /** Before a transaction begins: whether what it writes must outlive the machine's power. */
   onBegin(durable: boolean): void;
   onCommitted(): void;
+  /** What SQLite said to a job, or to the commit; not that somebody else has the lock. */
+  onFailed(error: unknown): void;
 }
 
 /**
@@ -84,6 +86,7 @@ export class SqliteWriter {
       this.#connection.exec('begin immediate');
     } catch (error) {
       if (isBusy(error)) return error;
+      this.#events.onFailed(error);
       for (const job of this.#jobs.splice(0)) job.reject(error);
       return null;
     }
@@ -95,6 +98,7 @@ export class SqliteWriter {
       this.#events.onCommitted();
     } catch (error) {
       this.#rollback();
+      this.#events.onFailed(error);
       for (const job of jobs) job.reject(error);
     }
     return null;
@@ -115,6 +119,7 @@ export class SqliteWriter {
       // A disk that is full or fails makes SQLite undo the whole transaction by itself.
       if (!this.#connection.inTransaction) throw error;
       this.#connection.exec('rollback to job; release job');
+      this.#events.onFailed(error);
       return () => job.reject(error);
     }
   }

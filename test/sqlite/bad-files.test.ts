@@ -161,6 +161,10 @@ const mounted = root && spawnSync('mount', ['--version']).status === 0;
 
 /** Publishes until no more fits, makes room, and finds what was published, and nothing else. */
 async function fillsUp(queue: Queue, makeRoom: () => unknown): Promise<void> {
+  const blocked: unknown[] = [];
+  queue.events.on('blocked', ({ reason }) => blocked.push([reason, queue.health()]));
+  let unblocked = 0;
+  queue.events.on('unblocked', () => unblocked++);
   const published: number[] = [];
   let refusal: unknown = null;
   for (let n = 0; refusal === null && n < 5_000; n++) {
@@ -176,6 +180,8 @@ async function fillsUp(queue: Queue, makeRoom: () => unknown): Promise<void> {
   expect(causesOf(refusal)).toContain('SQLITE_FULL');
   expect((await queue.admin.depth(topic)).ready).toBe(published.length);
 
+  expect(blocked[0]).toMatchObject([expect.stringContaining('no room'), { status: 'degraded', blocked: expect.stringContaining('no room') }]);
+
   makeRoom();
   await queue.publish(topic, { n: -1, note });
 
@@ -183,6 +189,8 @@ async function fillsUp(queue: Queue, makeRoom: () => unknown): Promise<void> {
   await queue.consume(topic, ({ message }) => void handled.push(message.body.n));
   await expect.poll(() => handled.length, { timeout: 15_000 }).toBe(published.length + 1);
   expect(handled.toSorted((a, b) => a - b)).toEqual([-1, ...published]);
+  await expect.poll(() => queue.health(), { timeout: 15_000 }).toMatchObject({ status: 'ok', blocked: null });
+  expect(unblocked).toBe(blocked.length);
 }
 
 function causesOf(error: unknown): string {

@@ -31,6 +31,9 @@ import { sendBatch } from './sending.js';
 import { SqliteSubscription } from './subscription.js';
 import { sendWithin } from './transaction.js';
 
+/** Whatever is written is tried again until its deadline, and goes on when there is room. */
+const noRoom = 'the disk has no room for the file: make some';
+
 /** The driver of one file. `kill` is for tests: ends it as `kill -9` ends a process, but that its file is let go. */
 export class SqliteDriver implements Driver {
   readonly name = 'sqlite';
@@ -124,7 +127,9 @@ export class SqliteDriver implements Driver {
   }
 
   health(): DriverHealth {
-    return { connected: this.#client.isOpen && !this.#client.file.tables.file.isGone, blocked: null };
+    if (!this.#client.isOpen) return { connected: false, blocked: null };
+    const { isGone, isFull } = this.#client.file.tables.file;
+    return { connected: !isGone, blocked: isFull ? noRoom : null };
   }
 
   close(): Promise<void> {
@@ -149,9 +154,13 @@ export class SqliteDriver implements Driver {
       host.logger.warn({ backend: this.name, code: refusal.code }, `${refusal.message}; ${refusal.remedy}`);
       host.emit({ type: 'disconnected', cause: refusal });
     });
+    const stopMeasuring = file.tables.file.onFull((full) =>
+      host.emit(full ? { type: 'blocked', reason: noRoom } : { type: 'unblocked' }),
+    );
     this.#stopListening = () => {
       stopTidying();
       stopWatching();
+      stopMeasuring();
     };
   }
 
