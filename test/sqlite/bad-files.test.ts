@@ -180,7 +180,10 @@ async function fillsUp(queue: Queue, makeRoom: () => unknown): Promise<void> {
   expect(causesOf(refusal)).toContain('SQLITE_FULL');
   expect((await queue.admin.depth(topic)).ready).toBe(published.length);
 
-  expect(blocked[0]).toMatchObject([expect.stringContaining('no room'), { status: 'degraded', blocked: expect.stringContaining('no room') }]);
+  expect(blocked[0]).toMatchObject([
+    expect.stringContaining('no room'),
+    { status: 'degraded', blocked: expect.stringContaining('no room') },
+  ]);
 
   makeRoom();
   await queue.publish(topic, { n: -1, note });
