@@ -26,6 +26,7 @@ export type { QueueErrorCode } from './errors.js';
 export { QueueError } from './errors.js';
 export type { Logger } from './logger.js';
 /** The id that a message without one is known by. */
+export { loopTurn, nextTurn } from './loop-turn.js';
 export { idOf } from './message.js';
 export { noGroup, noTopic, unroutable } from './not-there.js';
 export { matches } from './pattern.js';

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { isTurnAwaited } from './loop-turn.js';
 import { kindOf } from './names.js';
 
 interface Timer {
@@ -91,7 +92,8 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Every promise that can settle without I/O has settled when a macrotask comes round. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Every promise that can settle without I/O has settled when a macrotask comes round, but of those who let the event loop turn meanwhile. */
+async function settled(): Promise<void> {
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (isTurnAwaited());
 }

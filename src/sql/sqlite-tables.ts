@@ -1,4 +1,4 @@
-import { loopTurn } from './loop-turn.js';
+import { loopTurn } from '../queue/driver.js';
 import type { SqliteRow, SqliteValue } from './sqlite-connection.js';
 import type { SqliteFile } from './sqlite-file.js';
 import { pastLocks } from './sqlite-lock.js';

@@ -1,5 +1,4 @@
-import { systemClock } from '../queue/driver.js';
-import { loopTurn } from './loop-turn.js';
+import { loopTurn, nextTurn, systemClock } from '../queue/driver.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import { isBusy } from './sqlite-errors.js';
 import { LockPauses, lockedFor } from './sqlite-lock.js';
@@ -69,7 +68,7 @@ export class SqliteWriter {
       if (busy === null) {
         pauses.reset();
         // The loop must turn: what was answered may ask for more, and sockets wait.
-        if (this.#jobs.length > 0) await new Promise((resolve) => setImmediate(resolve));
+        if (this.#jobs.length > 0) await nextTurn();
         continue;
       }
       this.#giveUp(busy);

@@ -1,5 +1,6 @@
 import { sleep, systemClock, VirtualClock } from 'signalbox';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { nextTurn } from '../../src/queue/driver.js';
 
 describe("the machine's clock", () => {
   afterEach(() => {
@@ -159,4 +160,20 @@ describe('the virtual clock', () => {
     await expect(clock.advance(-1)).rejects.toThrow(RangeError);
     await expect(clock.advance(Number.NaN)).rejects.toThrow(RangeError);
   });
+});
+
+it('who lets the event loop turn goes on before the virtual clock moves', async () => {
+  const clock = new VirtualClock();
+  const seen: string[] = [];
+  clock.schedule(() => seen.push('later'), 1);
+  void (async () => {
+    for (let turn = 1; turn <= 3; turn++) {
+      await nextTurn();
+      seen.push(`turn ${turn}`);
+    }
+  })();
+
+  await clock.advance(1);
+
+  expect(seen).toEqual(['turn 1', 'turn 2', 'turn 3', 'later']);
 });

@@ -1,11 +1,10 @@
-import { loopTurn } from '../../sql/loop-turn.js';
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
 import { classifySqlite, isBusy, isSqlite } from '../../sql/sqlite-errors.js';
 import type { SqliteFile } from '../../sql/sqlite-file.js';
 import { LockPauses, lockedFor, pastLocks } from '../../sql/sqlite-lock.js';
 import type { Steps } from '../../sql/sqlite-steps.js';
 import { namesOf, type SqliteTables } from '../../sql/sqlite-tables.js';
-import { Refusal, type Send, type SendResult, systemClock } from '../driver.js';
+import { loopTurn, Refusal, type Send, type SendResult, systemClock } from '../driver.js';
 import { readCatalogue } from './catalogue.js';
 import { collectGarbage } from './collect-garbage.js';
 import { sendBatch } from './sending.js';
