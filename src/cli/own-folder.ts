@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isOwnFile } from './config/settings.js';
+import { defaultStoreUrl, isOwnFile } from './config/settings.js';
 
 /**
  * Makes the folder of a default file, `.signalbox`, with a `.gitignore` that keeps all of it out of the repository that it is in: nobody
@@ -24,7 +24,10 @@ export function isMissingOwnFile(url: string): boolean {
 
 /** Why there is nothing to see, to be put behind what there is none of; empty where the file is there. */
 export function missingText(url: string): string {
-  return isMissingOwnFile(url) ? `: there is no ${pathOf(url)} in this folder; --queue names another queue` : '';
+  if (!isMissingOwnFile(url)) return '';
+  const another =
+    url === defaultStoreUrl ? 'STORE_URL or --store says where else builds are kept' : '--queue names another queue';
+  return `: there is no ${pathOf(url)} in this folder; ${another}`;
 }
 
 function pathOf(url: string): string {

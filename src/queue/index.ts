@@ -31,7 +31,10 @@ export {
   type MoveRest,
   moveMessages,
   planMove,
+  type RefusedMessage,
+  type StayingReport,
 } from './move.js';
+export type { NamedGroup } from './move-target.js';
 export type { Collected, Outbox } from './outbox.js';
 export type { MessageOptions } from './outgoing.js';
 export { matches } from './pattern.js';

@@ -1,6 +1,7 @@
 import type { Depth, Driver, SignsOfUse, TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
 import { wrapError } from './failure.js';
+import { isMarker } from './move-marker.js';
 
 /** What stays in the source. */
 export interface MoveRest {
@@ -33,7 +34,10 @@ export async function movedTopics(
 ): Promise<readonly TopicTopology[]> {
   const topics = await asked('move a queue', from, () => from.admin.topics());
   if (topics.length > 0)
-    return topics.map((topic) => ({ ...topic, groups: topic.groups.filter(({ name }) => !skipGroup(name)) }));
+    return topics.map((topic) => ({
+      ...topic,
+      groups: topic.groups.filter(({ name }) => !skipGroup(name) && !isMarker(name)),
+    }));
   throw new QueueError(
     `cannot move a queue from ${from.name}: no topic was ever declared there; name the queue that is to be emptied`,
     { code: 'not-found', backend: from.name },

@@ -1,15 +1,16 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { backoff } from './backoff.js';
 import { callBackoff } from './call-queue.js';
 import { type Clock, sleep } from './clock.js';
 import {
+  type Classification,
   type DrainedLetter,
   type Driver,
   freshCounts,
   type Identified,
+  Refusal,
   type Send,
   type StoredMessage,
-  type Target,
   type TopicTopology,
   type Waiting,
 } from './driver.js';
@@ -18,6 +19,7 @@ import { classifyWith, wrapError } from './failure.js';
 import { laneOf } from './lane.js';
 import { idOf } from './message.js';
 import { asked } from './move-look.js';
+import { excessOf, fingerprint, Staying } from './move-staying.js';
 
 /** What was moved from one group. */
 export interface MovedGroup {
@@ -39,8 +41,30 @@ export interface MoveParts {
 /** How much is taken from a group at a time. */
 const batchMessages = 500;
 
+const storing = 'store what is moved';
+
 /** How often a batch is sent before the move gives up; it can be run again. */
 const sendTries = 6;
+
+/** A backend answers so for the one message that it never takes; everything else concerns all of them. */
+const refusals: ReadonlySet<Classification['code']> = new Set(['payload-too-large', 'invalid']);
+
+/** Why a batch is given back to the source: there is nothing to take (0), or no more than so many of it are to be taken. */
+class TakeFewer extends Error {
+  constructor(readonly max: number) {
+    super();
+  }
+}
+
+type MutableGroup = { -readonly [field in keyof MovedGroup]: MovedGroup[field] };
+
+/** Messages, or the letters, of one group. */
+interface Source {
+  readonly topic: TopicTopology;
+  readonly group: string;
+  /** Of this name, what is put at the end is known. */
+  readonly name: string;
+}
 
 /** Throws `aborted`. */
 export function checkWanted(signal: AbortSignal): void {
@@ -57,7 +81,8 @@ export class Move {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #onBatch: () => void;
-  readonly #moved = new Map<string, { -readonly [field in keyof MovedGroup]: MovedGroup[field] }>();
+  readonly #moved = new Map<string, MutableGroup>();
+  readonly #staying = new Staying();
 
   constructor({ from, to, clock, signal, onBatch }: MoveParts) {
     this.#from = from;
@@ -69,6 +94,10 @@ export class Move {
 
   get groups(): readonly MovedGroup[] {
     return [...this.#moved.values()].map((each) => ({ ...each }));
+  }
+
+  get staying(): Staying {
+    return this.#staying;
   }
 
   /** Everything that is there now. Answers how much that was. */
@@ -86,7 +115,7 @@ export class Move {
     return moved;
   }
 
-  #of(topic: string, group: string): { -readonly [field in keyof MovedGroup]: MovedGroup[field] } {
+  #of(topic: string, group: string): MutableGroup {
     const name = JSON.stringify([topic, group]);
     const of = this.#moved.get(name) ?? { topic, group, messages: 0, deadLetters: 0 };
     this.#moved.set(name, of);
@@ -94,48 +123,59 @@ export class Move {
   }
 
   async #messages(topic: TopicTopology, group: string, of: { messages: number }): Promise<void> {
-    const keep = (waiting: readonly Waiting[]): Promise<void> =>
-      this.#store(
-        waiting.map((one) => {
-          const { counts, delayMs } = one;
-          return this.#entry(topic, one, { target: { kind: 'group', group }, counts, delayMs });
-        }),
+    const source: Source = { topic, group, name: JSON.stringify(['waiting', topic.name, group]) };
+    let moved = 0;
+    const keep = async (waiting: readonly Waiting[]): Promise<void> => {
+      const target = { kind: 'group', group } as const;
+      moved = await this.#take(
+        source,
+        waiting.map((one) => this.#entry(topic, one, { target, counts: one.counts, delayMs: one.delayMs })),
       );
+    };
     const operation = `take messages of group "${group}" of "${topic.name}"`;
-    const drain = async () => this.#from.admin.drain?.(topic.name, group, this.#batch, keep);
-    await this.#untilEmpty(operation, drain, (taken) => {
-      of.messages += taken;
+    await this.#untilEmpty(operation, source, async (max) => {
+      const taken = await this.#from.admin.drain?.(topic.name, group, max, keep);
+      if (taken) of.messages += moved;
+      return taken;
     });
   }
 
   async #letters(topic: TopicTopology, group: string, of: { deadLetters: number }): Promise<void> {
-    const keep = (letters: readonly DrainedLetter[]): Promise<void> =>
-      this.#store(
+    const source: Source = { topic, group, name: JSON.stringify(['dead', topic.name, group]) };
+    let moved = 0;
+    const keep = async (letters: readonly DrainedLetter[]): Promise<void> => {
+      moved = await this.#take(
+        source,
         letters.map((letter) => {
           const { death, expiresInMs: expireAfterMs = null } = letter;
           const target = { kind: 'dead', group, death, expireAfterMs } as const;
           return this.#entry(topic, letter, { target, counts: freshCounts, delayMs: 0 });
         }),
       );
+    };
     const operation = `move the dead letters of group "${group}" of "${topic.name}"`;
-    const drain = async () => this.#from.admin.drainLetters?.(topic.name, group, this.#batch, keep);
-    await this.#untilEmpty(operation, drain, (taken) => {
-      of.deadLetters += taken;
+    await this.#untilEmpty(operation, source, async (max) => {
+      const taken = await this.#from.admin.drainLetters?.(topic.name, group, max, keep);
+      if (taken) of.deadLetters += moved;
+      return taken;
     });
   }
 
-  /** Batch after batch, until one finds nothing. */
+  /** Batch after batch, until one finds nothing, or nothing else than what stays. */
   async #untilEmpty(
     operation: string,
-    drain: () => Promise<number | undefined>,
-    onTaken: (taken: number) => void,
+    { name }: Source,
+    drain: (max: number) => Promise<number | undefined>,
   ): Promise<void> {
-    for (;;) {
+    for (let max: number | null = null; ; ) {
       checkWanted(this.#signal);
-      const taken = await asked(operation, this.#from, drain);
-      if (!taken) return;
-      onTaken(taken);
-      this.#onBatch();
+      // What stays may be in front: delayed messages are given by their time.
+      const most: number = max ?? this.#batch + this.#staying.countOf(name);
+      const taken: number | TakeFewer | undefined = await asked(operation, this.#from, () => drain(most).catch(fewer));
+      max = null;
+      if (taken instanceof TakeFewer) max = taken.max;
+      else if (taken) this.#onBatch();
+      if (!taken || max === 0) return;
     }
   }
 
@@ -161,43 +201,148 @@ export class Move {
     };
   }
 
-  /** In order. What failed and may succeed is sent again; a refusal ends the move, with nothing removed from the source. */
-  async #store(sends: readonly Send[]): Promise<void> {
-    const operation = 'store what is moved';
-    for (let left = sends, tries = 1; left.length > 0; tries++) {
-      const batch = left.slice(0, this.#to.capabilities.limits.batch);
-      const rest = left.slice(batch.length);
-      let failed: Send[] = [];
-      let why: unknown = null;
-      try {
-        const results = await this.#to.send(batch);
-        for (const [index, result] of results.entries()) {
-          if (result.status !== 'failed') continue;
-          failed.push(batch[index] as Send);
-          why ??= result.error;
-        }
-      } catch (error) {
-        failed = [...batch];
-        why = error;
-      }
-      if (failed.length > 0) {
-        if (tries >= sendTries || !classifyWith(this.#to)(why).retryable) throw wrapError(operation, this.#to, why);
-        checkWanted(this.#signal);
-        await sleep(this.#clock, backoff(tries, callBackoff, Math.random()), this.#signal);
-      } else {
+  /** Stores a batch in the target. Answers how much that took. Rejects with `TakeFewer`. */
+  #take(source: Source, sends: readonly Send[]): Promise<number> {
+    const isLine = source.topic.ordering === 'key' && sends[0]?.target.kind === 'group';
+    return isLine ? this.#takeInOrder(source, sends) : this.#takeWhatGoes(source, sends);
+  }
+
+  /** What the target does not take is put at the end of its group in the source; all of the batch is removed from where it was then. */
+  async #takeWhatGoes(source: Source, sends: readonly Send[]): Promise<number> {
+    const again = this.#staying.again(source.name, sends);
+    if (again.size === sends.length) throw new TakeFewer(0);
+    const stays = new Set(again);
+    const wanted = (send: Send): boolean => {
+      if (stays.has(send)) return false;
+      const excess = excessOf(send, this.#to.name, this.#to.capabilities);
+      if (excess === null) return true;
+      this.#refuse(source, send, excess);
+      stays.add(send);
+      return false;
+    };
+    await this.#sendAll(this.#to, storing, sends, wanted, (send, error) => {
+      const why = this.#refusalOf(error);
+      if (why === null) return false;
+      this.#refuse(source, send, why);
+      stays.add(send);
+      return true;
+    });
+    const back = sends.filter((send) => stays.has(send));
+    if (back.length > 0) await this.#putBack(back);
+    for (const send of back) if (!again.has(send)) this.#staying.putAtTheEnd(source.name, send);
+    return sends.length - back.length;
+  }
+
+  /** A line ends before the first that the target does not take: whatever would overtake it might be of its key after a crash. */
+  async #takeInOrder(source: Source, sends: readonly Send[]): Promise<number> {
+    let end = sends.length;
+    let why: string | null = null;
+    const endAt = (send: Send, reason: string): void => {
+      const index = sends.indexOf(send);
+      if (index >= end) return;
+      [end, why] = [index, reason];
+    };
+    for (const send of sends) {
+      const excess = excessOf(send, this.#to.name, this.#to.capabilities);
+      if (excess !== null) endAt(send, excess);
+    }
+    if (end > 0 && end < sends.length) throw new TakeFewer(end);
+    const wanted = (send: Send): boolean => sends.indexOf(send) < end;
+    await this.#sendAll(this.#to, storing, sends, wanted, (send, error) => {
+      const reason = this.#refusalOf(error);
+      if (reason !== null) endAt(send, reason);
+      return reason !== null;
+    });
+    const first = sends[end];
+    if (first === undefined) return sends.length;
+    if (end === 0) {
+      this.#refuse(source, first, why ?? '');
+      this.#staying.stop(source.topic.name, source.group);
+    }
+    throw new TakeFewer(end);
+  }
+
+  #refuse({ topic, group }: Source, { message: { id }, target }: Send, why: string): void {
+    this.#staying.refuse({ topic: topic.name, group, id, dead: target.kind === 'dead', why });
+  }
+
+  /** Null: it is no refusal of this one message. */
+  #refusalOf(error: unknown): string | null {
+    const { code, detail } = classifyWith(this.#to)(error);
+    if (!refusals.has(code)) return null;
+    return `${this.#to.name} refuses it: ${error instanceof Refusal ? error.message : (detail ?? code)}`;
+  }
+
+  /** The keys by which the source knows what a killed run has put back already are its own. */
+  #putBack(sends: readonly Send[]): Promise<void> {
+    const { dedup } = this.#from.capabilities;
+    const back = sends.map((send): Send => {
+      const nonce = `back ${send.nonce}`;
+      return {
+        ...send,
+        nonce,
+        dedup: dedup === null || send.dedup === null ? null : { key: nonce, windowMs: dedup.windowMs },
+      };
+    });
+    return this.#sendAll(
+      this.#from,
+      'keep what the target does not take',
+      back,
+      () => true,
+      () => false,
+    );
+  }
+
+  /**
+   * In order. What failed and may succeed is sent again; what `onRefused` answers true for is left out. Anything else ends the move,
+   * with nothing removed from the source.
+   */
+  async #sendAll(
+    driver: Driver,
+    operation: string,
+    sends: readonly Send[],
+    wanted: (send: Send) => boolean,
+    onRefused: (send: Send, error: unknown) => boolean,
+  ): Promise<void> {
+    const { batch: most } = driver.capabilities.limits;
+    for (let left = sends.filter(wanted), tries = 1; left.length > 0; tries++, left = left.filter(wanted)) {
+      const batch = left.slice(0, most);
+      const { failed, isAnswered } = await sent(driver, batch);
+      const again = failed.filter(({ send, error }) => !(isAnswered && onRefused(send, error)));
+      left = [...again.map(({ send }) => send), ...left.slice(batch.length)];
+      const hopeless = again.find(({ error }) => !classifyWith(driver)(error).retryable) ?? null;
+      const last = tries >= sendTries ? (again[0] ?? null) : null;
+      if (hopeless !== null || last !== null) throw wrapError(operation, driver, (hopeless ?? last)?.error);
+      if (again.length === 0 || again.length < failed.length) {
         tries = 0;
+        continue;
       }
-      left = [...failed, ...rest];
+      checkWanted(this.#signal);
+      await sleep(this.#clock, backoff(tries, callBackoff, Math.random()), this.#signal);
     }
   }
 }
 
-/** One message of one group, or one letter. With its content, in case numbers come again where two backends are moved to one. */
-function fingerprint(identity: string, message: StoredMessage, target: Target): string {
-  const { id, topic, key, routingKey, headers, publishedAt, format, body } = message;
-  const group = target.kind === 'topic' ? null : [target.kind, target.group];
-  const hash = createHash('sha256');
-  const sorted = Object.entries(headers).sort(([one], [other]) => (one < other ? -1 : 1));
-  hash.update(JSON.stringify([identity, group, id, topic, key, routingKey, sorted, publishedAt, format]));
-  return hash.update(body).digest('hex');
+interface Sent {
+  readonly failed: readonly { readonly send: Send; readonly error: unknown }[];
+  /** Whether each was answered for; else the error is that of the whole batch. */
+  readonly isAnswered: boolean;
+}
+
+async function sent(driver: Driver, batch: readonly Send[]): Promise<Sent> {
+  try {
+    const results = await driver.send(batch);
+    const failed = batch.flatMap((send, index) => {
+      const result = results[index];
+      return result?.status === 'failed' ? [{ send, error: result.error }] : [];
+    });
+    return { failed, isAnswered: true };
+  } catch (error) {
+    return { failed: batch.map((send) => ({ send, error })), isAnswered: false };
+  }
+}
+
+function fewer(error: unknown): TakeFewer {
+  if (error instanceof TakeFewer) return error;
+  throw error;
 }

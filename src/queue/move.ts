@@ -5,9 +5,12 @@ import { type Logger, silentLogger } from './logger.js';
 import { useBetween } from './move-in-use.js';
 import { asked, lookAt, type MovePlan, type MoveRest, movedTopics } from './move-look.js';
 import { checkWanted, Move, type MovedGroup } from './move-run.js';
+import type { StayingReport } from './move-staying.js';
+import { demandRoom, type NamedGroup } from './move-target.js';
 
 export type { MovePlan, MoveRest } from './move-look.js';
 export type { MovedGroup } from './move-run.js';
+export type { RefusedMessage, StayingReport } from './move-staying.js';
 
 export interface MovePlanOptions {
   /** Groups that stay where they are with all that is in them, by name. Default: none. */
@@ -42,8 +45,11 @@ export interface MoveProgress {
 
 export interface MoveReport {
   readonly groups: readonly MovedGroup[];
-  /** What is still in the source. */
+  /** What is still in the source, but for what stays there because the target does not take it. */
   readonly left: MoveRest;
+  readonly staying: StayingReport;
+  /** Groups of the target that are paused: nobody is served what was moved there until they are resumed. */
+  readonly pausedInTarget: readonly NamedGroup[];
 }
 
 /** How often what is waited for is looked at. */
@@ -70,8 +76,12 @@ export function planMove(
  * order, delays with what is left of them. The source's groups are paused and stay so. Opens both drivers, and closes them.
  * Ended at any point, it can be called again, with new drivers, and goes on.
  *
- * Rejects with `not-found` when the source has no topic, `conflict` when it is in use, `unsupported` when it cannot be moved from,
- * `topology-mismatch` when the target has a topic of the same name that differs, `aborted`, and with what the backends answer.
+ * What the target does not take (a body that is too large there) stays in the source; of an ordered topic, so does what waits behind it in
+ * its group.
+ *
+ * Rejects with `not-found` when the source has no topic, `conflict` when it is in use, `unsupported` when it cannot be moved from, or has
+ * more lanes than the target can have, `topology-mismatch` when the target has a topic of the same name that differs, `invalid` when it is
+ * the source, `aborted`, and with what the backends answer. Once groups are paused, the error says so.
  */
 export function moveMessages(from: Driver, to: Driver, options: MoveOptions = {}): Promise<MoveReport> {
   return withOpen([from, to], options.logger ?? silentLogger, () => moveAll(from, to, options));
@@ -96,39 +106,63 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
     await sleep(clock, ms, signal);
     checkWanted(signal);
   };
+  let groups: MovePlan['groups'] = [];
+  const look = async (): Promise<MoveRest> => {
+    const { left: all, groups: seen } = await lookAt(from, topics);
+    groups = seen;
+    return { ...all, waiting: Math.max(0, all.waiting - move.staying.messagesIn(seen)) };
+  };
 
   const topics = await movedTopics(from, skipGroup);
+  const pausedInTarget = await demandRoom(from, to, topics);
   if (!evenIfInUse) {
     tell('watching');
     await demandQuiet(from, topics, () => passing(watchMs));
   }
-  tell('pausing');
-  for (const { name, groups } of topics)
-    for (const group of groups)
-      await asked(`pause group "${group.name}" of "${name}"`, from, () => from.admin.pause(name, group.name));
-  for (const untilMs = clock.now() + inHandMs; ; ) {
-    left = (await lookAt(from, topics)).left;
-    if (left.inHand === 0 || (evenIfInUse && clock.now() >= untilMs)) break;
-    // Groups are paused: what is in hand becomes less, unless somebody has hung.
-    if (clock.now() >= untilMs) throw inUse(from, `${left.inHand} messages are still in hand`);
-    tell('settling');
-    await passing(Math.min(lookEveryMs, inHandMs));
-  }
-  await asked('declare the topology of the queue that is moved', to, () =>
-    to.declare({ topics }, { mode: 'assert', change: false }),
-  );
-  tell('moving');
-  // Twice where there are queues of delays: what has left one may be on its way.
-  const quietRounds = from.admin.inTransit === undefined ? 1 : 2;
-  for (let quiet = 0, stuck = 0; ; ) {
-    const moved = await move.round(topics);
-    left = (await lookAt(from, topics)).left;
-    quiet = moved + left.waiting + left.inTransit > 0 ? 0 : quiet + 1;
-    stuck = moved === 0 && left.waiting > 0 ? stuck + 1 : 0;
-    const isLater = moved + left.waiting === 0 && left.inTransit > 0 && !wait;
-    if (quiet >= quietRounds || isLater || stuck >= stuckRounds) return { groups: move.groups, left };
-    tell('waiting');
-    if (moved === 0) await passing(lookEveryMs);
+  return whilePaused(async () => {
+    tell('pausing');
+    for (const { name, groups: named } of topics)
+      for (const group of named)
+        await asked(`pause group "${group.name}" of "${name}"`, from, () => from.admin.pause(name, group.name));
+    for (const untilMs = clock.now() + inHandMs; ; ) {
+      left = await look();
+      if (left.inHand === 0 || (evenIfInUse && clock.now() >= untilMs)) break;
+      // Groups are paused: what is in hand becomes less, unless somebody has hung.
+      if (clock.now() >= untilMs) throw inUse(from, `${left.inHand} messages are still in hand`);
+      tell('settling');
+      await passing(Math.min(lookEveryMs, inHandMs));
+    }
+    await asked('declare the topology of the queue that is moved', to, () =>
+      to.declare({ topics }, { mode: 'assert', change: false }),
+    );
+    tell('moving');
+    // Twice where there are queues of delays: what has left one may be on its way.
+    const quietRounds = from.admin.inTransit === undefined ? 1 : 2;
+    for (let quiet = 0, stuck = 0; ; ) {
+      const moved = await move.round(topics);
+      left = await look();
+      quiet = moved + left.waiting + left.inTransit > 0 ? 0 : quiet + 1;
+      stuck = moved === 0 && left.waiting > 0 ? stuck + 1 : 0;
+      const isLater = moved + left.waiting === 0 && left.inTransit > 0 && !wait;
+      if (quiet >= quietRounds || isLater || stuck >= stuckRounds)
+        return { groups: move.groups, left, staying: move.staying.report(groups), pausedInTarget };
+      tell('waiting');
+      if (moved === 0) await passing(lookEveryMs);
+    }
+  });
+}
+
+/** An error of the work says, too, in which state it leaves the source. */
+async function whilePaused<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof QueueError)) throw error;
+    const { message, code, retryable, outcomeUnknown, backend, cause } = error;
+    throw new QueueError(
+      `${message}; groups of the source are paused now: move again, or resume them ("signalbox resume TOPIC GROUP")`,
+      { code, retryable, outcomeUnknown, backend, cause },
+    );
   }
 }
 

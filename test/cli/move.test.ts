@@ -129,6 +129,35 @@ describe('move', () => {
     expect(world.stdout).not.toContain(tail);
   });
 
+  test('names what the target does not take, and what is paused there, and fails', async () => {
+    const [from, to] = [newFile(), newFile()];
+    await fill(from, 3_600_000);
+    await cli(['move', from, to]);
+    await withDriver(from, (driver) => sendAll(driver, [entry('keyed', 'long', { message: { headers: { h: 'x' } } })]));
+    const lower = async (url: string) => {
+      const driver = await driverOf(url);
+      const { capabilities } = driver;
+      const limits = { ...capabilities.limits, headerBytes: 1 };
+      Object.defineProperty(driver, 'capabilities', { value: { ...capabilities, limits } });
+      return driver;
+    };
+    await cli(['pause', 'keyed', '--queue', to]);
+
+    const { code, stdout, stderr } = await cli(['move', from, to], { connect: lower });
+
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/^0 messages .* moved; in the source: 1 message that the target does not take$/m),
+    ]);
+    expect(stderr).toMatch(
+      /^signalbox: not moved: message "long" of group "default" of "keyed": its header has 2 bytes, and sqlite takes at most 1$/m,
+    );
+    expect(stderr).toMatch(/^signalbox: 1 message stays in the source, .*"signalbox resume TOPIC GROUP"/m);
+    expect(stderr).toMatch(
+      /^signalbox: group "default" of "keyed" is paused in the target, .*"signalbox resume keyed default"/m,
+    );
+  });
+
   test('says what it does, and when it is stopped that it can be run again', async () => {
     const [from, to] = [newFile(), newFile()];
     await fill(from, 3_600_000);
@@ -150,7 +179,7 @@ describe('move', () => {
 
     expect([code, world.forced, world.stdout, world.listening]).toEqual([130, [], '', 0]);
     expect(world.stderr).toMatch(
-      /^looking whether .*\npausing .*\n.* moved\nsignalbox: stopped by SIGINT .* run the same command again, and it goes on\n$/,
+      /^looking whether .*\npausing .*\n.* moved\nsignalbox: stopped by SIGINT .* run the same command again, and it goes on; until then groups of the source are paused\n$/,
     );
     expect(again.code).toBe(0);
     expect(target.json).toMatchObject({ topics: [{ ready: 60 }, { ready: 2 }, { ready: 6, dead: 3 }] });

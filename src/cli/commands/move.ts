@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Command } from 'commander';
+import { orchestratorTopics } from '../../orchestrator/index.js';
 import {
   type MovePlan,
   type MoveReport,
@@ -7,6 +8,7 @@ import {
   moveMessages,
   planMove,
   QueueError,
+  type RefusedMessage,
   silentLogger,
 } from '../../queue/index.js';
 import { colorsFor } from '../colors.js';
@@ -67,6 +69,7 @@ async function move({ io, exitWith }: Cli, from: string, to: string, flags: Move
   }
   const moving = showMoving(io);
   const stop = listenForStop(io);
+  let isPaused = false;
   try {
     const report = await moveMessages(source, target, {
       clock: io.clock,
@@ -75,17 +78,21 @@ async function move({ io, exitWith }: Cli, from: string, to: string, flags: Move
       wait: flags.wait,
       evenIfInUse: flags.evenIfInUse,
       signal: stop.signal,
-      onProgress: moving.tell,
+      onProgress: (progress) => {
+        isPaused = progress.doing !== 'watching';
+        moving.tell(progress);
+      },
     });
     moving.end();
     writeReport(io, report, flags);
-    if (isLeft(report.left)) exitWith(exitCodes.failed);
+    tellWhatWaits(io, report);
+    if (isLeft(report)) exitWith(exitCodes.failed);
   } catch (error) {
     moving.end();
     const received = stop.received();
     if (received === null || !(error instanceof QueueError) || error.code !== 'aborted') throw error;
     io.stderr.write(
-      `signalbox: stopped by ${received} before all was moved; nothing is lost: run the same command again, and it goes on\n`,
+      `signalbox: stopped by ${received} before all was moved; nothing is lost: run the same command again, and it goes on${isPaused ? '; until then groups of the source are paused' : ''}\n`,
     );
     exitWith(128 + constants.signals[received]);
   } finally {
@@ -123,12 +130,12 @@ function writePlan(io: CliIo, plan: MovePlan, { json }: MoveFlags): void {
     { head: 'dead', text: ({ dead }) => number(dead), align: 'right' },
   ];
   io.stdout.write(tableOf(columns, groups, io.stdout, colorsFor(io.stdout, io.env)));
-  io.stdout.write(`nothing was moved${restText({ ...plan.left, waiting: 0 })}\n`);
+  io.stdout.write(`nothing was moved${restText({ ...plan.left, waiting: 0 }, 0, groups)}\n`);
 }
 
-function writeReport(io: CliIo, { groups, left }: MoveReport, { json }: MoveFlags): void {
+function writeReport(io: CliIo, { groups, left, staying, pausedInTarget }: MoveReport, { json }: MoveFlags): void {
   if (json) {
-    writeJson(io.stdout, { dryRun: false, groups, left });
+    writeJson(io.stdout, { dryRun: false, groups, left, staying, pausedInTarget });
     return;
   }
   const columns: readonly Column<(typeof groups)[number]>[] = [
@@ -140,18 +147,53 @@ function writeReport(io: CliIo, { groups, left }: MoveReport, { json }: MoveFlag
   if (groups.length > 0) io.stdout.write(tableOf(columns, groups, io.stdout, colorsFor(io.stdout, io.env)));
   const messages = groups.reduce((sum, each) => sum + each.messages, 0);
   const dead = groups.reduce((sum, each) => sum + each.deadLetters, 0);
-  io.stdout.write(`${counted(messages, 'message')} and ${counted(dead, 'dead letter')} moved${restText(left)}\n`);
+  io.stdout.write(
+    `${counted(messages, 'message')} and ${counted(dead, 'dead letter')} moved${restText(left, staying.count, groups)}\n`,
+  );
 }
 
-function isLeft({ waiting, inTransit, inHand, lostLetters }: MoveRest): boolean {
-  return waiting + inTransit + inHand + lostLetters > 0;
+/** What nobody is served, and why; each with what can be done about it. */
+function tellWhatWaits({ stderr }: CliIo, { staying: { refused, count }, pausedInTarget }: MoveReport): void {
+  for (const each of refused) stderr.write(`signalbox: not moved: ${printable(refusedText(each))}\n`);
+  if (count > 0) {
+    stderr.write(
+      `signalbox: ${counted(count, 'message')} stay${count === 1 ? 's' : ''} in the source, with what waits behind one of an ordered topic; let them be consumed there ("signalbox resume TOPIC GROUP"), or move them to a backend that takes them\n`,
+    );
+  }
+  for (const { topic, group } of pausedInTarget) {
+    stderr.write(
+      `signalbox: group "${printable(group)}" of "${printable(topic)}" is paused in the target, and serves nobody until "signalbox resume ${printable(topic)} ${printable(group)}" there\n`,
+    );
+  }
 }
 
-function restText({ waiting, inTransit, inHand, lostLetters }: MoveRest): string {
+function refusedText({ topic, group, id, dead, why }: RefusedMessage): string {
+  const name =
+    id === null ? `a ${dead ? 'dead letter' : 'message'} without an id` : `${dead ? 'dead letter' : 'message'} "${id}"`;
+  return `${name} of group "${group}" of "${topic}": ${why}`;
+}
+
+function isLeft({ left: { waiting, inTransit, inHand, lostLetters }, staying }: MoveReport): boolean {
+  return waiting + inTransit + inHand + lostLetters + staying.count > 0;
+}
+
+function restText(
+  { waiting, inTransit, inHand, lostLetters }: MoveRest,
+  staying: number,
+  groups: readonly { readonly topic: string }[],
+): string {
+  const { signal } = orchestratorTopics();
+  // What is in a delay queue cannot be looked at without taking it out.
+  const ofBuilds = groups.some(({ topic }) => topic === signal.name)
+    ? '; a build that has ended leaves one there until its deadline, which does nothing'
+    : '';
   const texts = [
     ...(waiting > 0 ? [`${counted(waiting, 'message')} waiting`] : []),
+    ...(staying > 0 ? [`${counted(staying, 'message')} that the target does not take`] : []),
     ...(inTransit > 0
-      ? [`${counted(inTransit, 'message')} under way in delay queues (--wait, or run it again when they are due)`]
+      ? [
+          `${counted(inTransit, 'message')} under way in delay queues (--wait, or run it again when they are due${ofBuilds})`,
+        ]
       : []),
     ...(inHand > 0 ? [`${counted(inHand, 'message')} in hand`] : []),
     ...(lostLetters > 0 ? [`${counted(lostLetters, 'lost letter')} of groups that are gone`] : []),
