@@ -4,10 +4,12 @@ import { type Driver, type Queue, QueueError, type Topic } from '../queue/index.
 import type { Config } from './config/config.js';
 import { foreignNamesOf, jobsMapping, queueUrlOf } from './config/foreign-names.js';
 import { isOwnFile } from './config/settings.js';
+import { existingQueue } from './existing-queue.js';
 import { type CommonFlags, configOf } from './flags.js';
 import type { CliIo } from './io.js';
 import { loggerOf } from './logging.js';
 import { makeOwnFolder, missingText } from './own-folder.js';
+import { isSqliteUrl } from './schemas.js';
 
 /** Where a URL leads: any number of clients of the same messages. */
 export interface Backend {
@@ -30,11 +32,13 @@ export async function configuredBackend(config: Config, io: CliIo): Promise<Back
   return backendOf(url, io);
 }
 
-/** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the default file is not there. */
+/** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the file is not there, or no queue in it. */
 export async function existingBackend(config: Config, io: CliIo): Promise<Backend> {
   const missing = missingText(queueUrlOf(config));
   if (missing !== '') throw new QueueError(`cannot open a queue${missing}`, { code: 'not-found' });
-  return configuredBackend(config, io);
+  const url = queueUrlOf(config);
+  if (!isSqliteUrl(url)) return configuredBackend(config, io);
+  return backendOf(await existingQueue('open a queue', url), io);
 }
 
 /** `memory:` is a store of this command's own, on its clock; everything else is as `openQueue` reads it. */

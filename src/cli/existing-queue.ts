@@ -7,7 +7,7 @@ import { isMysqlUrl, isSqliteUrl, schemasOf } from './schemas.js';
  */
 export async function existingQueue(operation: string, url: string): Promise<string> {
   if (!isSqliteUrl(url) && !isMysqlUrl(url)) return url;
-  const queue = await tablesOf(url).catch(() => undefined);
+  const queue = await tablesOf(url, 'queue').catch(() => undefined);
   if (queue !== undefined && queue.applied.length + queue.unknown.length === 0) {
     throw new QueueError(
       `cannot ${operation}: there is no queue at the URL (tables ${queue.tablePrefix}…); correct the URL`,
@@ -18,10 +18,21 @@ export async function existingQueue(operation: string, url: string): Promise<str
   return `${url}${url.includes('?') ? '&' : '?'}createTables=false`;
 }
 
-async function tablesOf(url: string) {
+/**
+ * Whether a file has tables of builds, without making any. Rejects with `not-found` where it is not there, or has neither those nor a
+ * queue. Whatever else is wrong, the store says when it opens.
+ */
+export async function hasBuilds(operation: string, url: string): Promise<boolean> {
+  const builds = await tablesOf(url, 'builds').catch(() => undefined);
+  if (builds === undefined || builds.applied.length + builds.unknown.length > 0) return true;
+  await existingQueue(operation, url);
+  return false;
+}
+
+async function tablesOf(url: string, wanted: 'queue' | 'builds') {
   const schemas = await schemasOf(url);
   try {
-    return (await schemas.statuses()).find(({ list }) => list === 'queue');
+    return (await schemas.statuses()).find(({ list }) => list === wanted);
   } finally {
     await schemas.close();
   }

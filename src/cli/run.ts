@@ -1,7 +1,9 @@
 import { CommanderError } from 'commander';
+import { mistypedVariables } from './config/mistyped-variables.js';
 import { exitCodes } from './exit-codes.js';
 import { report } from './failure.js';
 import type { CliIo } from './io.js';
+import { printable } from './printable.js';
 import { makeProgram } from './program.js';
 
 /**
@@ -10,6 +12,10 @@ import { makeProgram } from './program.js';
  */
 export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   let exitCode: number = exitCodes.ok;
+  for (const { name, meant } of mistypedVariables(io.env))
+    io.stderr.write(
+      `signalbox: warning: the variable ${printable(name)} is none of ours, and not read; is ${meant.join(' or ')} meant?\n`,
+    );
   try {
     const program = makeProgram(io, argv, (code) => {
       exitCode = code;

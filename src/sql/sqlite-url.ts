@@ -19,6 +19,16 @@ export function readSqliteUrl(url: string): { readonly [name in keyof SqliteTabl
       'give a path: sqlite:queue.db, or sqlite:///var/lib/queue.db',
     );
   }
+  if (url.includes('#')) {
+    throw new Refusal('invalid', 'a sqlite URL has no part after a "#"', 'write one that belongs to the path as %23');
+  }
+  if (/^~(?:\/|$)/.test(location)) {
+    throw new Refusal(
+      'invalid',
+      'the path begins with "~", which is no folder but a word of shells, and they leave it as it is behind "sqlite:"',
+      'write the folder out, as "sqlite:$HOME/queue.db" does in a shell',
+    );
+  }
   const options: Record<string, unknown> = { path: decoded(location) };
   for (const [name, value] of new URLSearchParams(query)) {
     if (!known.includes(name)) {

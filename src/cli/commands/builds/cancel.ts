@@ -3,6 +3,8 @@ import { noopRunner } from '../../../buildrunner/index.js';
 import { createOrchestrator, hasEnded, orchestratorTopics } from '../../../orchestrator/index.js';
 import { withQueue } from '../../backend.js';
 import { buildRecordJson } from '../../build-record.js';
+import { storeUrlOf } from '../../build-store-of.js';
+import { missingText } from '../../own-folder.js';
 import type { Cli } from '../../program.js';
 import { requireDurable } from '../../require-durable.js';
 import { writeJson } from '../../write-json.js';
@@ -27,9 +29,9 @@ export function addCancel(parent: Command, { io }: Cli): void {
     );
   addBuildFlags(command).action(async (id: string, flags: CancelFlags) => {
     const topics = orchestratorTopics();
-    const build = await withBuildStore(io, flags, async ({ store }) => {
+    const build = await withBuildStore(io, flags, async ({ store, config }) => {
       // Before the queue is opened, which makes what is not there: nobody who looks in the wrong folder wants that.
-      await existingBuild(store, 'cancel', id);
+      await existingBuild(store, 'cancel', id, missingText(storeUrlOf(config)));
       return withQueue({ io, flags, topics: Object.values(topics) }, async (queue) => {
         requireDurable('cancel a build', queue);
         // Never started, so that its runner is never asked: whoever serves the queue asks his own.

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { buildRecordJson, buildRecordText } from '../../build-record.js';
+import { storeUrlOf } from '../../build-store-of.js';
 import { colorsFor } from '../../colors.js';
+import { missingText } from '../../own-folder.js';
 import type { Cli } from '../../program.js';
 import { writeJson } from '../../write-json.js';
 import { existingBuild } from './existing-build.js';
@@ -13,7 +15,9 @@ export function addShow(parent: Command, { io }: Cli): void {
     .argument('<id>', 'its request id, or the build id that the runner gave it')
     .addHelpText('after', '\nExample:\n  $ signalbox builds show c6a93abd-2713-4d12-b76b-f6771968702f --json');
   addBuildFlags(command).action(async (id: string, flags: BuildFlags) => {
-    const build = await withBuildStore(io, flags, ({ store }) => existingBuild(store, 'show', id));
+    const build = await withBuildStore(io, flags, ({ store, config }) =>
+      existingBuild(store, 'show', id, missingText(storeUrlOf(config))),
+    );
     if (flags.json) writeJson(io.stdout, { build: buildRecordJson(build) });
     else io.stdout.write(buildRecordText(build, colorsFor(io.stdout, io.env)));
   });

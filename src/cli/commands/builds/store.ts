@@ -5,9 +5,11 @@ import { openBuildStore, storeUrlOf } from '../../build-store-of.js';
 import type { Config } from '../../config/config.js';
 import { addSettings } from '../../config/setting-option.js';
 import { settings } from '../../config/settings.js';
+import { hasBuilds } from '../../existing-queue.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../../flags.js';
 import type { CliIo } from '../../io.js';
 import { isMissingOwnFile } from '../../own-folder.js';
+import { isSqliteUrl } from '../../schemas.js';
 
 export type BuildFlags = CommonFlags;
 
@@ -28,11 +30,16 @@ export async function withBuildStore<T>(
       { code: 'unsupported' },
     );
   }
-  // One that is empty stands for a file that is not there: looking makes none.
-  const store = isMissingOwnFile(storeUrlOf(config)) ? memoryBuildStore() : await openBuildStore(config);
+  // One that is empty stands for what is not there: looking makes none.
+  const store = (await isMade(storeUrlOf(config))) ? await openBuildStore(config) : memoryBuildStore();
   try {
     return await use({ store, config });
   } finally {
     await store.close();
   }
+}
+
+async function isMade(url: string): Promise<boolean> {
+  if (isMissingOwnFile(url)) return false;
+  return !isSqliteUrl(url) || hasBuilds('look at builds', url);
 }
