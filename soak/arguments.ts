@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { ServerName } from '../test/servers/server-name.js';
 import { mixes, type Plan } from './plan.js';
 import { type Backend, backends } from './profile.js';
 
@@ -6,6 +7,8 @@ export interface SoakOptions extends Plan {
   readonly backend: Backend;
   /** Null: a server of our own. */
   readonly url: string | null;
+  /** Which server our own is. */
+  readonly server: ServerName | null;
   /** Three nodes of RabbitMQ of our own. */
   readonly cluster: boolean;
   readonly minutes: number;
@@ -17,7 +20,7 @@ export interface SoakOptions extends Plan {
 }
 
 const usage =
-  'usage: npm run soak -- mysql|amqp|sqlite [URL] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--mix half-delayed] [--no-server-kill] [--patience SECONDS] [--json]';
+  'usage: npm run soak -- mysql|amqp|sqlite [URL] [--server rabbitmq:3.10] [--cluster] [--minutes 2] [--messages 100000] [--consumers 4] [--seed N] [--mix half-delayed] [--no-server-kill] [--patience SECONDS] [--json]';
 
 /** What to run, or the one line that says what is wrong and how it is used. Pure but for the seed, which is random unless given. */
 export function readSoakArguments(args: readonly string[]): SoakOptions | { readonly usage: string } {
@@ -35,6 +38,7 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
         mix: { type: 'string', default: 'everything' },
         patience: { type: 'string' },
         'server-kill': { type: 'boolean', default: true },
+        server: { type: 'string' },
         cluster: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
@@ -49,6 +53,10 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
     }
     if (values.cluster && (backend !== 'amqp' || url !== null)) {
       return refuse('--cluster is for amqp without a URL: it starts three nodes of its own');
+    }
+    const server = values.server ?? null;
+    if (server !== null && (url !== null || !isServerOf(backend, server))) {
+      return refuse(`--server is for runs without a URL, and names a server of ${backend} as ${exampleOf[backend]}`);
     }
     const mix = mixes.find((each) => each === values.mix);
     if (mix === undefined) return refuse(`--mix must be ${mixes.join(' or ')}`);
@@ -68,7 +76,8 @@ export function readSoakArguments(args: readonly string[]): SoakOptions | { read
       return refuse('--minutes must be a number above 0');
     }
     return {
-      ...{ backend, url, minutes, mix, cluster: values.cluster, killServer: values['server-kill'], json: values.json },
+      ...{ backend, url, server, minutes, mix },
+      ...{ cluster: values.cluster, killServer: values['server-kill'], json: values.json },
       messages: numbers.messages ?? 0,
       consumers: numbers.consumers ?? 0,
       seed: numbers.seed ?? 0,
@@ -85,6 +94,17 @@ const schemes: Readonly<Record<Backend, readonly string[]>> = {
   amqp: ['amqp:', 'amqps:'],
   sqlite: ['sqlite:'],
 };
+
+const exampleOf: Readonly<Record<Backend, string>> = {
+  mysql: 'mariadb:10.11 or mysql:9',
+  amqp: 'rabbitmq:3.10',
+  sqlite: 'none',
+};
+
+function isServerOf(backend: Backend, server: string): server is ServerName {
+  const families = { mysql: /^(mysql|mariadb):\d[\w.-]*$/, amqp: /^rabbitmq:\d[\w.-]*$/, sqlite: null };
+  return families[backend]?.test(server) === true;
+}
 
 function whole(text: string): number | null {
   const number = Number(text);

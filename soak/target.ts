@@ -39,7 +39,7 @@ export async function targetOf(options: SoakOptions, run: string): Promise<Targe
     const server = killServer ? new LocalServer(backend, url) : null;
     return { url, version: await serverVersion(url), server, [Symbol.asyncDispose]: async () => {} };
   }
-  const own = await startServer(backend === 'mysql' ? 'mysql:9' : 'rabbitmq:4');
+  const own = await startServer(options.server ?? (backend === 'mysql' ? 'mysql:9' : 'rabbitmq:4'));
   return {
     url: await own.freshUrl(),
     version: own.version,
@@ -71,8 +71,8 @@ function sqliteVersion(): string {
 }
 
 /** Three nodes on this machine; who is killed is the leader of the first lane of the ordered topic. */
-async function cluster({ killServer }: SoakOptions, run: string): Promise<Target> {
-  const made = await startRabbitCluster('rabbitmq:4', 3);
+async function cluster({ killServer, server: name }: SoakOptions, run: string): Promise<Target> {
+  const made = await startRabbitCluster(name ?? 'rabbitmq:4', 3);
   const [first] = made.nodes;
   if (first === undefined) throw new Error('the cluster has no nodes');
   const hosts = made.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');

@@ -15,7 +15,15 @@ describe('the arguments of npm run soak', () => {
       ]),
     ).toEqual({
       ...{ backend: 'mysql', url: 'mysql://root@127.0.0.1:3306/test', minutes: 0.5, messages: 100_000, consumers: 4 },
-      ...{ seed: 3, mix: 'everything', cluster: false, killServer: false, patienceSeconds: 60, json: false },
+      ...{
+        seed: 3,
+        mix: 'everything',
+        server: null,
+        cluster: false,
+        killServer: false,
+        patienceSeconds: 60,
+        json: false,
+      },
     });
   });
 
@@ -23,6 +31,11 @@ describe('the arguments of npm run soak', () => {
     [[], 'no backend is named'],
     [['memory'], 'there is no soak of "memory"'],
     [['sqlite', '/tmp/queue.db'], 'needs a URL that begins with sqlite:'],
+    [
+      ['mysql', '--server', 'rabbitmq:4'],
+      '--server is for runs without a URL, and names a server of mysql as mariadb:10.11',
+    ],
+    [['amqp', 'amqp://127.0.0.1', '--server', 'rabbitmq:4'], '--server is for runs without a URL'],
     [['mysql', '--cluster'], '--cluster is for amqp without a URL'],
     [['amqp', 'amqp://127.0.0.1', '--cluster'], '--cluster is for amqp without a URL'],
     [['mysql', 'amqp://127.0.0.1'], 'needs a URL that begins with mysql: or mariadb:'],
