@@ -6,11 +6,8 @@ import { rewritable } from './rewritable.js';
 const prefix = 'x-signalbox-';
 
 export const header = {
-  /** Version of the message format. What has none is a foreign message. */
-  format: `${prefix}format`,
-  publishedAt: `${prefix}published-at`,
-  /** Of one publish alone, and of all copies of it: an id may be given twice, this never is. */
-  publication: `${prefix}publication`,
+  /** See `Envelope`. What has none is a foreign message. */
+  envelope: `${prefix}envelope`,
   key: `${prefix}key`,
   routingKey: `${prefix}routing-key`,
   lane: `${prefix}lane`,

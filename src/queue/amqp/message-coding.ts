@@ -3,6 +3,7 @@ import type { ConsumeMessage, GetMessage } from 'amqplib';
 import type { Counts, StoredMessage } from '../driver.js';
 import { firstDeathOf } from './broker-death.js';
 import { isShortString, type MessageProperties } from './connection/index.js';
+import { type Envelope, encodeEnvelope, envelopeOf } from './envelope.js';
 import {
   type AmqpHeaders,
   countOf,
@@ -29,9 +30,7 @@ export function encodeMessage(message: StoredMessage, lane: number, counts: Coun
   const { id, key, routingKey, body, publishedAt, format } = message;
   const headers: Record<string, unknown> = {};
   encodeHeaders(message.headers, headers);
-  headers[header.publication] = nextPublication();
-  if (format !== null) headers[header.format] = format;
-  if (publishedAt !== null) headers[header.publishedAt] = publishedAt;
+  headers[header.envelope] = encodeEnvelope({ format, publishedAt, publication: nextPublication() });
   if (key !== null) headers[header.key] = key;
   // An absent one and an empty one are the same to an exchange, not to a reader.
   if (routingKey !== null) headers[header.routingKey] = routingKey;
@@ -53,7 +52,7 @@ function nextPublication(): string {
 
 /** See `Identified`; null of what a foreign publisher wrote, or an older version. */
 export function identityOf({ properties }: AmqpMessage): string | null {
-  return textOf(properties.headers ?? {}, header.publication);
+  return envelopeOf(properties.headers ?? {})?.publication ?? null;
 }
 
 /** Said to those who do not know us: what we send is JSON. Users' bodies are nothing else. */
@@ -71,7 +70,7 @@ export function inLane({ body, properties }: EncodedMessage, lane: number): Enco
 export function copyOf({ content, properties, fields }: AmqpMessage, counts: Counts): EncodedMessage {
   const headers = headersForCopy(properties.headers ?? {});
   for (const name of [header.attempt, header.postpones, header.firstFailedAt]) delete headers[name];
-  if (formatOf(headers) === null && textOf(headers, header.routingKey) === null) {
+  if (!isOurs(envelopeOf(headers)) && textOf(headers, header.routingKey) === null) {
     const routingKey = foreignRoutingKey(properties.headers ?? {}, fields);
     if (routingKey !== null) headers[header.routingKey] = routingKey;
   }
@@ -106,24 +105,24 @@ function propertiesForCopy(properties: AmqpMessage['properties']): MessageProper
 /** Of any message: it never throws. What is not what we write in a header of ours is taken for missing, but for `decodingFault`. */
 export function decodeMessage(topic: string, { content, properties, fields }: AmqpMessage): StoredMessage {
   const headers: AmqpHeaders = properties.headers ?? {};
-  const format = formatOf(headers);
+  const envelope = envelopeOf(headers);
   const messageId: unknown = properties.messageId;
   return {
     id: typeof messageId === 'string' && messageId !== '' ? messageId : null,
     topic,
     key: textOf(headers, header.key),
-    routingKey: textOf(headers, header.routingKey) ?? (format === null ? foreignRoutingKey(headers, fields) : null),
+    routingKey: textOf(headers, header.routingKey) ?? (isOurs(envelope) ? null : foreignRoutingKey(headers, fields)),
     headers: decodeHeaders(headers),
     // A reader may write on what it was given; a copy of the message is made of what arrived.
     body: Buffer.from(content),
-    publishedAt: timeOf(headers, header.publishedAt),
-    format,
+    publishedAt: envelope?.publishedAt ?? null,
+    format: envelope?.format ?? null,
   };
 }
 
-/** Null for a foreign one. */
-function formatOf(headers: AmqpHeaders): number | null {
-  return countOf(headers, header.format, 0);
+/** Who sends what somebody else wrote, as a mover does, says no format. */
+function isOurs(envelope: Envelope | null): boolean {
+  return envelope !== null && envelope.format !== null;
 }
 
 /** See `Received`. */
