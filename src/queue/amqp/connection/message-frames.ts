@@ -5,7 +5,7 @@ import type { MessageProperties, Publication } from './publication.js';
 /** Before and behind what a frame carries. */
 const headBytes = 7;
 const frameEnd = 0xce;
-export const frameOverhead = headBytes + 1;
+const frameOverhead = headBytes + 1;
 
 const method = 1;
 const header = 2;
