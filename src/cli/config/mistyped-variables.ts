@@ -1,3 +1,4 @@
+import leven from 'leven';
 import { allSettings } from './settings.js';
 
 const prefix = 'SIGNALBOX_';
@@ -17,7 +18,7 @@ export function mistypedVariables(
 }
 
 function isNear(name: string, other: string): boolean {
-  if (distance(name, other) <= 2) return true;
+  if (leven(name, other) <= 2) return true;
   const words = wordsOf(other);
   return wordsOf(name).some((word) => words.includes(word));
 }
@@ -28,18 +29,4 @@ function wordsOf(name: string): readonly string[] {
     .slice(prefix.length)
     .split('_')
     .filter((word) => word.length > 2);
-}
-
-/** How many letters have to be put in, left out or changed (Levenshtein). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, n) => n);
-  for (const [index, letter] of [...one].entries()) {
-    const next = [index + 1];
-    for (let n = 1; n <= other.length; n++) {
-      const changed = (row[n - 1] ?? 0) + (letter === other[n - 1] ? 0 : 1);
-      next.push(Math.min((row[n] ?? 0) + 1, (next[n - 1] ?? 0) + 1, changed));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }
