@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { ServerName } from '../test/servers/server-name.js';
+import { familyOf, isServerName, type ServerFamily, type ServerName } from '../test/servers/server-name.js';
 import { mixes, type Plan } from './plan.js';
 import { type Backend, backends } from './profile.js';
 
@@ -101,9 +101,14 @@ const exampleOf: Readonly<Record<Backend, string>> = {
   sqlite: 'none',
 };
 
+const families: Readonly<Record<Backend, readonly ServerFamily[]>> = {
+  mysql: ['mysql', 'mariadb'],
+  amqp: ['rabbitmq'],
+  sqlite: [],
+};
+
 function isServerOf(backend: Backend, server: string): server is ServerName {
-  const families = { mysql: /^(mysql|mariadb):\d[\w.-]*$/, amqp: /^rabbitmq:\d[\w.-]*$/, sqlite: null };
-  return families[backend]?.test(server) === true;
+  return isServerName(server) && families[backend].includes(familyOf(server));
 }
 
 function whole(text: string): number | null {

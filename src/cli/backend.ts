@@ -34,9 +34,9 @@ export async function configuredBackend(config: Config, io: CliIo): Promise<Back
 
 /** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the file is not there, or no queue in it. */
 export async function existingBackend(config: Config, io: CliIo): Promise<Backend> {
-  const missing = missingText(queueUrlOf(config));
-  if (missing !== '') throw new QueueError(`cannot open a queue${missing}`, { code: 'not-found' });
   const url = queueUrlOf(config);
+  const missing = missingText(url);
+  if (missing !== '') throw new QueueError(`cannot open a queue${missing}`, { code: 'not-found' });
   if (!isSqliteUrl(url)) return configuredBackend(config, io);
   return backendOf(await existingQueue('open a queue', url), io);
 }

@@ -25,8 +25,8 @@ export type { QueueErrorCode } from './errors.js';
 /** For what a driver's package says to users themselves, with no queue in between: making a driver, ending a transaction. */
 export { QueueError } from './errors.js';
 export type { Logger } from './logger.js';
-/** The id that a message without one is known by. */
 export { loopTurn, nextTurn } from './loop-turn.js';
+/** The id that a message without one is known by. */
 export { idOf } from './message.js';
 export { noGroup, noTopic, unroutable } from './not-there.js';
 export { matches } from './pattern.js';

@@ -14,6 +14,14 @@ export interface Message<Body = unknown> {
   readonly publishedAt: number | null;
 }
 
+/** What limits of headers are compared with: names and values in UTF-8. */
+export function headerBytesOf(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  );
+}
+
 /**
  * The id of a stored message. A foreign one has none: it gets one that is derived from its content, so that
  * a redelivery, or the copy of a retry, carries the same.

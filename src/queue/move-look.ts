@@ -68,6 +68,11 @@ async function inTransitOf(from: Driver): Promise<number> {
   return (await from.admin.inTransit?.()) ?? 0;
 }
 
+/** One name for a group of a topic, to know it by. */
+export function groupName(topic: string, group: string): string {
+  return JSON.stringify([topic, group]);
+}
+
 /** What goes wrong is a `QueueError` of that operation. */
 export async function asked<T>(operation: string, driver: Driver, ask: () => Promise<T>): Promise<T> {
   try {

@@ -18,7 +18,7 @@ import { QueueError } from './errors.js';
 import { classifyWith, wrapError } from './failure.js';
 import { laneOf } from './lane.js';
 import { idOf } from './message.js';
-import { asked } from './move-look.js';
+import { asked, groupName } from './move-look.js';
 import { excessOf, fingerprint, Staying } from './move-staying.js';
 
 /** What was moved from one group. */
@@ -116,7 +116,7 @@ export class Move {
   }
 
   #of(topic: string, group: string): MutableGroup {
-    const name = JSON.stringify([topic, group]);
+    const name = groupName(topic, group);
     const of = this.#moved.get(name) ?? { topic, group, messages: 0, deadLetters: 0 };
     this.#moved.set(name, of);
     return of;
@@ -235,19 +235,20 @@ export class Move {
 
   /** A line ends before the first that the target does not take: whatever would overtake it might be of its key after a crash. */
   async #takeInOrder(source: Source, sends: readonly Send[]): Promise<number> {
+    const places = new Map(sends.map((send, place) => [send, place]));
+    const placeOf = (send: Send): number => places.get(send) ?? 0;
     let end = sends.length;
     let why: string | null = null;
     const endAt = (send: Send, reason: string): void => {
-      const index = sends.indexOf(send);
-      if (index >= end) return;
-      [end, why] = [index, reason];
+      if (placeOf(send) >= end) return;
+      [end, why] = [placeOf(send), reason];
     };
     for (const send of sends) {
       const excess = excessOf(send, this.#to.name, this.#to.capabilities);
       if (excess !== null) endAt(send, excess);
     }
     if (end > 0 && end < sends.length) throw new TakeFewer(end);
-    const wanted = (send: Send): boolean => sends.indexOf(send) < end;
+    const wanted = (send: Send): boolean => placeOf(send) < end;
     await this.#sendAll(this.#to, storing, sends, wanted, (send, error) => {
       const reason = this.#refusalOf(error);
       if (reason !== null) endAt(send, reason);

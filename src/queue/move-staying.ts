@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Capabilities, Send, StoredMessage, Target } from './driver.js';
-import type { MovePlan } from './move-look.js';
+import { headerBytesOf } from './message.js';
+import { groupName, type MovePlan } from './move-look.js';
 
 /** A message, or a dead letter, that the target does not take. */
 export interface RefusedMessage {
@@ -28,13 +29,9 @@ const mostNamed = 100;
 export function excessOf({ message, delayMs }: Send, backend: string, { limits, delay }: Capabilities): string | null {
   const excess = (what: string, is: number, most: number, unit: string): string | null =>
     is > most ? `its ${what} has ${is} ${unit}, and ${backend} takes at most ${most}` : null;
-  const headers = Object.entries(message.headers).reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
-    0,
-  );
   return (
     excess('body', message.body.byteLength, limits.bodyBytes, 'bytes') ??
-    excess('header', headers, limits.headerBytes, 'bytes') ??
+    excess('header', headerBytesOf(message.headers), limits.headerBytes, 'bytes') ??
     excess('delay', delayMs, delay.maxMs, 'ms')
   );
 }
@@ -61,7 +58,7 @@ export class Staying {
 
   /** Nothing more of this group is taken in this run. */
   stop(topic: string, group: string): void {
-    this.#stopped.add(JSON.stringify([topic, group]));
+    this.#stopped.add(groupName(topic, group));
   }
 
   /** Of what waits in the source, how many messages stay there. */
@@ -69,7 +66,7 @@ export class Staying {
     const waiting = ({ depth: { ready, delayed } }: MovePlan['groups'][number]): number =>
       (ready ?? 0) + (delayed ?? 0);
     return groups
-      .filter(({ topic, group }) => this.#stopped.has(JSON.stringify([topic, group])))
+      .filter(({ topic, group }) => this.#stopped.has(groupName(topic, group)))
       .reduce((sum, each) => sum + waiting(each), this.#messages);
   }
 

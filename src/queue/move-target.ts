@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Driver, Refusal, type TopicTopology } from './driver.js';
 import { QueueError } from './errors.js';
 import { classifyWith } from './failure.js';
-import { asked } from './move-look.js';
+import { asked, groupName } from './move-look.js';
 import { isMarker, markerName } from './move-marker.js';
 import { topologyDifferences } from './topology-differences.js';
 
@@ -100,10 +100,6 @@ async function demandAnotherQueue(
       { code: 'invalid', backend: to.name },
     );
   }
-}
-
-function groupName(topic: string, group: string): string {
-  return JSON.stringify([topic, group]);
 }
 
 /** Answers whether the topic takes groups: one on a foreign topology does not. */

@@ -3,6 +3,7 @@ import { checkTopic, type QueueContext } from './context.js';
 import { freshCounts, type Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { laneOf } from './lane.js';
+import { headerBytesOf } from './message.js';
 import { checkText, kindOf, quotedTopic } from './names.js';
 import { newId } from './new-id.js';
 import type { Topic } from './topic.js';
@@ -151,7 +152,6 @@ function copyHeaders(operation: string, headers: unknown, maxBytes: number): Rea
       code: 'invalid',
     });
   }
-  let bytes = 0;
   // fromEntries defines own properties, so that a header called __proto__ is just a header.
   const copy = Object.fromEntries(
     Object.entries(headers).map(([name, value]: [string, unknown]) => {
@@ -173,10 +173,10 @@ function copyHeaders(operation: string, headers: unknown, maxBytes: number): Rea
           { code: 'invalid' },
         );
       }
-      bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
       return [name, value];
     }),
   );
+  const bytes = headerBytesOf(copy);
   if (bytes > maxBytes) {
     throw new QueueError(
       `cannot ${operation}: the headers have ${bytes} bytes and ${maxBytes} are allowed; put long values into the body`,

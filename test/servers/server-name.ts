@@ -58,13 +58,18 @@ export function isVersion(found: string, wanted: string): boolean {
   return found === wanted || found.startsWith(`${wanted}.`) || found.startsWith(`${wanted}-`);
 }
 
+/** Whether it is written as `mariadb:10.11`. */
+export function isServerName(name: string): name is ServerName {
+  return /^(mariadb|mysql|rabbitmq):\d[\w.-]*$/.test(name);
+}
+
 function named(name: string): WantedServer {
-  if (!/^(mariadb|mysql|rabbitmq):\d[\w.-]*$/.test(name)) {
+  if (!isServerName(name)) {
     throw new Error(
       `SIGNALBOX_TEST_SERVERS: "${name}" is no server; write them as mariadb:10.11, mysql:8.4 or rabbitmq:3.13`,
     );
   }
-  return { name: name as ServerName, url: null, need: 'required' };
+  return { name, url: null, need: 'required' };
 }
 
 /** Without user and password: it goes into the titles of tests. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readHeaders } from '../../sql/headers-text.js';
-import type { Counts, Send, StoredMessage } from '../driver.js';
+import type { Counts, Received, Send, StoredMessage } from '../driver.js';
 import type { Row } from './link.js';
 import { bytesLiteral, numericOrNull, text, textLiteral } from './sql-values.js';
 
@@ -43,23 +43,24 @@ export function messageLiterals({ message, counts }: Pick<Send, 'message' | 'cou
   ].join(', ');
 }
 
-/** Of any row, also a foreign one: see `faultOf`. */
-export function messageOf(topic: string, row: Row): StoredMessage {
-  return {
+/** Of any row, also a foreign one. */
+export function readMessage(topic: string, row: Row): Required<Pick<Received, 'message' | 'fault'>> {
+  const { headers, fault } = readHeaders(text(row.headers, null));
+  const message = {
     id: text(row.message_id, null),
     topic,
     key: text(row.message_key, null),
     routingKey: text(row.routing_key, null),
-    headers: readHeaders(text(row.headers, null)).headers,
+    headers,
     body: bodyOf(row.body),
     publishedAt: numericOrNull(row.published_at),
     format: numericOrNull(row.format),
   };
+  return { message, fault };
 }
 
-/** See `Received`. */
-export function faultOf({ headers }: Row): string | null {
-  return readHeaders(text(headers, null)).fault;
+export function messageOf(topic: string, row: Row): StoredMessage {
+  return readMessage(topic, row).message;
 }
 
 export function countsOf(row: Row): Counts {

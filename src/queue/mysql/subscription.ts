@@ -15,7 +15,7 @@ import type { Context } from './context.js';
 import { claimsOf, Hold, type Holds } from './hold.js';
 import type { Waiter } from './intake.js';
 import type { Row } from './link.js';
-import { countsOf, faultOf, messageOf } from './message-row.js';
+import { countsOf, readMessage } from './message-row.js';
 import type { Pauses } from './pauses.js';
 import type { Settler } from './settler.js';
 import { held } from './statements.js';
@@ -130,10 +130,9 @@ export class MysqlSubscription implements DriverSubscription {
     );
     return {
       receipt: hold,
-      message: messageOf(this.#options.topic, row),
+      ...readMessage(this.#options.topic, row),
       counts: countsOf(row),
       redeliveries: Number(row.handouts),
-      fault: faultOf(row),
     };
   }
 

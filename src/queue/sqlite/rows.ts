@@ -1,6 +1,6 @@
 import { readHeaders } from '../../sql/headers-text.js';
 import type { SqliteRow, SqliteValue } from '../../sql/sqlite-connection.js';
-import type { Counts, StoredMessage } from '../driver.js';
+import type { Counts, Received, StoredMessage } from '../driver.js';
 
 /** The columns of a message's content, in `message` and in `letter` alike; `contentOf` and `messageOf` keep to this order and these names. */
 export const contentColumns = [
@@ -25,24 +25,25 @@ export function contentOf(message: StoredMessage): readonly SqliteValue[] {
   ];
 }
 
-/** Of any row, also a foreign one: see `faultOf`. */
-export function messageOf(row: SqliteRow, topic: string): StoredMessage {
-  return {
+/** Of any row, also a foreign one. */
+export function readMessage(row: SqliteRow, topic: string): Required<Pick<Received, 'message' | 'fault'>> {
+  const { headers, fault } = readHeaders(text(row.headers));
+  const message = {
     id: text(row.message_id),
     topic,
     key: text(row.key),
     routingKey: text(row.routing_key),
-    headers: readHeaders(text(row.headers)).headers,
+    headers,
     // libsql answers an ArrayBuffer.
     body: new Uint8Array(row.body as unknown as ArrayBuffer),
     publishedAt: number(row.published_at),
     format: number(row.format),
   };
+  return { message, fault };
 }
 
-/** See `Received`. */
-export function faultOf({ headers }: SqliteRow): string | null {
-  return readHeaders(text(headers)).fault;
+export function messageOf(row: SqliteRow, topic: string): StoredMessage {
+  return readMessage(row, topic).message;
 }
 
 export function countsOf(row: SqliteRow): Counts {

@@ -17,7 +17,7 @@ import type { Client } from './client.js';
 import type { Presence } from './presence.js';
 import { leavingMs } from './queue-file.js';
 import { Receipt } from './receipt.js';
-import { countsOf, faultOf, messageOf } from './rows.js';
+import { countsOf, readMessage } from './rows.js';
 import { extend, putBack, settle } from './settling.js';
 
 interface ReaderOptions extends SubscribeOptions {
@@ -145,10 +145,10 @@ export class SqliteSubscription implements DriverSubscription {
   }
 
   #handedOut(row: SqliteRow, { token, groupId }: Claimed): Received {
-    const message = messageOf(row, this.#options.topic);
+    const { message, fault } = readMessage(row, this.#options.topic);
     const receipt = new Receipt(Number(row.row_id), token, groupId, message.key);
     this.#held.add(receipt);
-    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1, fault: faultOf(row) };
+    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1, fault };
   }
 
   /** Waits until something may be there: somebody wrote, a delay or a lease ends, or the time is up. */

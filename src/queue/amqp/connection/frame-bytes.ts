@@ -1,3 +1,5 @@
+import { maxShortStringBytes } from './short-string.js';
+
 /** So much is allocated at once, for some hundred messages: an allocation for each would cost more than filling it. */
 const slabBytes = 64 * 1_024;
 
@@ -71,7 +73,9 @@ export class FrameBytes {
     const at = this.length;
     this.uint8(0);
     const count = this.#text(text);
-    if (count > 255) throw new TypeError(`"${text.slice(0, 32)}…" has ${count} bytes, and AMQP takes 255 there`);
+    if (count > maxShortStringBytes) {
+      throw new TypeError(`"${text.slice(0, 32)}…" has ${count} bytes, and AMQP takes ${maxShortStringBytes} there`);
+    }
     this.#slab[this.#start + at] = count;
   }
 

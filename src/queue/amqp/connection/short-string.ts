@@ -1,7 +1,7 @@
 /** What AMQP calls a short string, in which it writes names, keys and properties. */
 export const maxShortStringBytes = 255;
 
-/** amqplib throws for what is longer. What arrived as a short string and was no UTF-8 may be: it has grown by being read. */
+/** Nothing longer can be written. What arrived as a short string and was no UTF-8 may be: it has grown by being read. */
 export function isShortString(text: string): boolean {
   return Buffer.byteLength(text) <= maxShortStringBytes;
 }
