@@ -55,6 +55,21 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(link, queue)).toEqual(['three', 'five']);
   });
 
+  test.each(['nack', 'reject'] as const)('no ack of the same turn covers what goes back by %s', async (how) => {
+    const { link } = await filled(url, queue, ['one', 'two', 'three', 'four']);
+    const { got, kept, lost } = await consuming(link, queue);
+    await eventually('all are here', () => got.length === 4);
+
+    const acked = [0, 1, 3].map((at) => got[at]?.ack());
+    const wentBack = got[2]?.[how](true);
+    await eventually('it is handed out again', () => got.length === 5);
+    await kept.close();
+
+    expect([...acked, wentBack]).toEqual(['done', 'done', 'done', 'done']);
+    expect(lost).toEqual([]);
+    expect(await drain(link, queue)).toEqual(['three']);
+  });
+
   test('an ack after a reconnect is lost: the message with the same tag on the new channel is not touched', async () => {
     const { link } = await filled(proxy.url(), queue, ['one', 'two']);
     const { got, kept, lost } = await consuming(link, queue, { prefetch: 1 });

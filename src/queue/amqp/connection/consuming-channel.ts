@@ -137,8 +137,9 @@ export class ConsumingChannel {
 
   /** See `Delivery`. */
   giveBack(delivery: Delivery, how: 'nack' | 'reject', requeue: boolean): 'done' | 'lost' {
-    if (!this.#unsettled.remove(delivery)) return 'lost';
+    // Writes the acks before it, and while it counts as held: one for all up to a later one would cover it.
     const { raw } = this;
+    if (!this.#unsettled.remove(delivery)) return 'lost';
     const write =
       how === 'nack' ? () => raw.nack(delivery.message, false, requeue) : () => raw.reject(delivery.message, requeue);
     return this.#written(write) ? 'done' : 'lost';
