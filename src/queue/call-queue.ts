@@ -32,11 +32,15 @@ export interface CallQueueOptions<Item, Answer> {
 /** Between tries of a call. Short, because a broker that restarts is back within seconds. */
 export const callBackoff: BackoffPolicy = { initialMs: 50, factor: 2, maxMs: 2_000, jitter: 0.2 };
 
-interface Entry<Item, Answer> {
+/** A call as `add` answers it: only to be withdrawn. */
+export interface AddedCall {
+  /** Its turn: calls leave in the order in which they were added, retried ones included. */
+  readonly turn: number;
+}
+
+interface Entry<Item, Answer> extends AddedCall {
   readonly item: Item;
   readonly order: string | null;
-  /** Its turn: entries leave in the order in which they were added, retried ones included. */
-  readonly turn: number;
   readonly deadlineAt: number;
   readonly resolve: (answer: Answer, unknownBefore: boolean) => void;
   readonly reject: (failure: CallFailure) => void;
@@ -66,7 +70,8 @@ export class CallQueue<Item, Answer> {
   /** By turn. */
   #waiting: Entry<Item, Answer>[] = [];
   #turns = 0;
-  readonly #calls = new Set<Call<Item, Answer>>();
+  /** In the order in which they left. No `Set`: its dead tables would keep whole batches alive (docs/decisions/cost-of-the-portable-layer.md). */
+  readonly #calls: Call<Item, Answer>[] = [];
   readonly #ordersUnderWay = new Set<string>();
   /** How many of the waiting are between two tries: while there are none, a batch is just the front. */
   #retrying = 0;
@@ -85,15 +90,8 @@ export class CallQueue<Item, Answer> {
     return this.#waiting.length + this.#underWay;
   }
 
-  /**
-   * Adds a call. Exactly one of the callbacks is called, once, unless the answered function gives up on it
-   * first: `withdrawn` had no effect, of `under-way` the outcome is unknown, `ended` changes nothing.
-   */
-  add(
-    item: Item,
-    resolve: Entry<Item, Answer>['resolve'],
-    reject: Entry<Item, Answer>['reject'],
-  ): () => 'withdrawn' | 'under-way' | 'ended' {
+  /** Adds a call. Exactly one of the callbacks is called, once, unless it is withdrawn first. */
+  add(item: Item, resolve: Entry<Item, Answer>['resolve'], reject: Entry<Item, Answer>['reject']): AddedCall {
     const { clock, deadlineMs, orderOf } = this.#options;
     const entry: Entry<Item, Answer> = {
       item,
@@ -111,7 +109,26 @@ export class CallQueue<Item, Answer> {
     };
     this.#waiting.push(entry);
     this.#pumpSoon();
-    return () => this.#withdraw(entry);
+    return entry;
+  }
+
+  /**
+   * Gives up on a call of this queue, so that its callbacks are not called any more: `withdrawn` had no effect, of `under-way` the
+   * outcome is unknown, `ended` changes nothing.
+   */
+  withdraw(added: AddedCall): 'withdrawn' | 'under-way' | 'ended' {
+    const entry = added as Entry<Item, Answer>;
+    if (entry.state === 'ended') return 'ended';
+    const sent = entry.state === 'under-way' || entry.unknown;
+    if (entry.state === 'waiting') {
+      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+      if (entry.tries > 0) this.#retrying--;
+    }
+    this.#leave(entry);
+    entry.state = 'ended';
+    this.#pump();
+    this.#settleDown();
+    return sent ? 'under-way' : 'withdrawn';
   }
 
   /** Resolves when nothing waits and nothing is under way. */
@@ -146,7 +163,7 @@ export class CallQueue<Item, Answer> {
   };
 
   #pump(): void {
-    while (this.#calls.size < this.#options.maxConcurrent) {
+    while (this.#calls.length < this.#options.maxConcurrent) {
       const batch = this.#nextBatch();
       if (batch.length === 0) break;
       void this.#run(batch);
@@ -186,7 +203,7 @@ export class CallQueue<Item, Answer> {
 
   async #run(batch: readonly Entry<Item, Answer>[]): Promise<void> {
     const call: Call<Item, Answer> = { entries: batch, left: batch.length };
-    this.#calls.add(call);
+    this.#calls.push(call);
     this.#underWay += batch.length;
     for (const entry of batch) {
       entry.state = 'under-way';
@@ -216,7 +233,7 @@ export class CallQueue<Item, Answer> {
     this.#underWay--;
     call.left--;
     if (call.left > 0) return;
-    this.#calls.delete(call);
+    this.#calls.splice(this.#calls.indexOf(call), 1);
     for (const { order } of call.entries) if (order !== null) this.#ordersUnderWay.delete(order);
   }
 
@@ -250,20 +267,6 @@ export class CallQueue<Item, Answer> {
     this.#leave(entry);
     entry.state = 'ended';
     entry.reject(failure);
-  }
-
-  #withdraw(entry: Entry<Item, Answer>): 'withdrawn' | 'under-way' | 'ended' {
-    if (entry.state === 'ended') return 'ended';
-    const sent = entry.state === 'under-way' || entry.unknown;
-    if (entry.state === 'waiting') {
-      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
-      if (entry.tries > 0) this.#retrying--;
-    }
-    this.#leave(entry);
-    entry.state = 'ended';
-    this.#pump();
-    this.#settleDown();
-    return sent ? 'under-way' : 'withdrawn';
   }
 
   /** One timer for all: the next try or the next deadline. An item under way past its deadline is given up, its call goes on unheard. */
@@ -322,7 +325,7 @@ export class CallQueue<Item, Answer> {
   }
 
   #allUnderWay(): readonly Entry<Item, Answer>[] {
-    return [...this.#calls].flatMap(({ entries }) => entries.filter(({ state }) => state === 'under-way'));
+    return this.#calls.flatMap(({ entries }) => entries.filter(({ state }) => state === 'under-way'));
   }
 
   #settleDown(): void {

@@ -1,6 +1,7 @@
 import type { QueueContext } from './context.js';
 import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
+import { quotedTopic } from './names.js';
 import { type MessageOptions, outboxOptionNames, prepare } from './outgoing.js';
 import { type BatchEntry, checkEntries, checkEntry } from './publisher.js';
 import type { BodyInput, Topic } from './topic.js';
@@ -78,7 +79,8 @@ export class DeliveryOutbox implements Outbox {
         { code: 'already-settled' },
       );
     }
-    const prepared = prepare(this.#context, 'publish from an outbox', topic, body, delayMs, options, outboxOptionNames);
+    const operation = `publish from an outbox to ${quotedTopic(topic)}`;
+    const prepared = prepare(this.#context, operation, topic, body, delayMs, options, outboxOptionNames);
     this.#collected.add(prepared);
     const { message } = await prepared;
     return { id: message.id as string };

@@ -4,7 +4,7 @@ import { freshCounts, type Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { laneOf } from './lane.js';
 import { headerBytesOf } from './message.js';
-import { checkText, kindOf, quotedTopic } from './names.js';
+import { checkText, kindOf } from './names.js';
 import { newId } from './new-id.js';
 import type { Topic } from './topic.js';
 
@@ -32,14 +32,13 @@ const reservedHeaderPrefix = 'x-signalbox-';
  */
 export function prepare(
   context: QueueContext,
-  verb: string,
+  operation: string,
   topic: Topic,
   body: unknown,
   delayMs: number,
   options: MessageOptions,
   optionNames: ReadonlySet<string>,
 ): Send | Promise<Send> {
-  const operation = `${verb} to ${quotedTopic(topic)}`;
   checkTopic(context, operation, topic);
   checkOptions(operation, options, optionNames);
   const { capabilities } = context.driver;
@@ -56,30 +55,55 @@ export function prepare(
   const dedup = dedupOf(context, operation, topic, options.idempotencyKey);
   const maxBytes = Math.min(topic.maxBodyBytes, capabilities.limits.bodyBytes);
   const encoded = encodeBody(operation, topic, body, maxBytes);
-  return encoded instanceof Promise ? encoded.then(finish) : finish(encoded);
-
-  function finish(bytes: Uint8Array): Send {
-    return {
-      target: { kind: 'topic' },
-      message: {
-        id,
-        topic: topic.name,
-        key,
-        routingKey,
-        headers,
-        body: bytes,
-        publishedAt: context.clock.now(),
-        format: messageFormat,
-      },
-      lane: laneOf(key ?? id, topic.lanes),
-      counts: freshCounts,
-      delayMs: delay,
-      nonce: nextNonce(context),
-      unmatched: topic.unmatched,
-      dedup,
-    };
-  }
+  const described: Described = { id, key, routingKey, headers, delayMs: delay, dedup };
+  return encoded instanceof Promise
+    ? sendLater(context, topic, described, encoded)
+    : sendOf(context, topic, described, encoded);
 }
+
+/** What a publisher said of a message, checked. */
+interface Described {
+  readonly id: string;
+  readonly key: string | null;
+  readonly routingKey: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly delayMs: number;
+  readonly dedup: Send['dedup'];
+}
+
+async function sendLater(
+  context: QueueContext,
+  topic: Topic,
+  described: Described,
+  body: Promise<Uint8Array>,
+): Promise<Send> {
+  return sendOf(context, topic, described, await body);
+}
+
+function sendOf(context: QueueContext, topic: Topic, described: Described, body: Uint8Array): Send {
+  const { id, key, routingKey, headers, delayMs, dedup } = described;
+  return {
+    target: toTopic,
+    message: {
+      id,
+      topic: topic.name,
+      key,
+      routingKey,
+      headers,
+      body,
+      publishedAt: context.clock.now(),
+      format: messageFormat,
+    },
+    lane: laneOf(key ?? id, topic.lanes),
+    counts: freshCounts,
+    delayMs,
+    nonce: nextNonce(context),
+    unmatched: topic.unmatched,
+    dedup,
+  };
+}
+
+const toTopic: Send['target'] = Object.freeze({ kind: 'topic' });
 
 let calls = 0;
 

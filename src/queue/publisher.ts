@@ -4,8 +4,8 @@ import type { Send } from './driver.js';
 import { QueueError } from './errors.js';
 import { kindOf, quotedTopic } from './names.js';
 import { checkOptions, type MessageOptions, prepare, publishOptionNames } from './outgoing.js';
-import { aborted, callDeadlineMs, type SendAnswer } from './sender.js';
-import type { BodyInput, Topic } from './topic.js';
+import { aborted, callDeadlineMs, type Reading, type SendAnswer } from './sender.js';
+import { type BodyInput, isTopic, type Topic } from './topic.js';
 
 export interface PublishOptions extends MessageOptions {
   /** Gives up: before anything was sent, nothing happens; afterwards the error says `outcomeUnknown`. */
@@ -59,13 +59,17 @@ export interface Publisher {
   ): Promise<readonly BatchResult[]>;
 }
 
-/** Where a prepared message goes: to the sender, or into a caller's transaction. */
-export type Transmit = (operation: string, send: Send, signal: AbortSignal | undefined) => Promise<SendAnswer>;
+/** Where a prepared message goes: to the sender, or into a caller's transaction. Resolves with what `read` makes of the answer. */
+export type Transmit = <T>(
+  operation: string,
+  send: Send,
+  signal: AbortSignal | undefined,
+  read: Reading<T>,
+) => Promise<T>;
 
 /** A message that left, in its place among the others; its answer comes later. */
 interface Transmitted {
-  readonly send: Send;
-  readonly answer: Promise<SendAnswer>;
+  readonly published: Promise<Published>;
 }
 
 const noOptions: PublishOptions = {};
@@ -120,22 +124,27 @@ export class MessagePublisher implements Publisher {
     );
   }
 
-  async #publish(
+  /** Rejects for whatever is wrong. One promise for a message that can leave at once: each more is held until the backend has answered. */
+  #publish(
     topic: Topic,
     body: unknown,
     delayMs: number,
     options: PublishOptions,
     order: string | null,
   ): Promise<Published> {
-    checkNotClosed(this.#context, `publish to ${quotedTopic(topic)}`);
-    const prepared = prepare(this.#context, 'publish', topic, body, delayMs, options, publishOptionNames);
-    const operation = `publish to "${topic.name}"`;
+    const operation = publishTo(topic);
+    let prepared: Send | Promise<Send>;
+    try {
+      checkNotClosed(this.#context, operation);
+      prepared = prepare(this.#context, operation, topic, body, delayMs, options, publishOptionNames);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const { signal } = options;
     if (!(prepared instanceof Promise) && (order === null || !this.#turns.has(order))) {
-      return this.#published(prepared, await this.#transmit(operation, prepared, signal));
+      return this.#transmit(operation, prepared, signal, this.#published);
     }
-    const { send, answer } = await this.#inTurn(operation, prepared, order, signal);
-    return this.#published(send, await answer);
+    return this.#inTurn(operation, prepared, order, signal).then(({ published }) => published);
   }
 
   /** Transmits once it was checked and all earlier ones of its order were transmitted, or have failed. */
@@ -148,8 +157,7 @@ export class MessagePublisher implements Publisher {
     const before = order === null ? undefined : this.#turns.get(order);
     const ready = Promise.all([prepared, before]).then(([send]) => send);
     const transmitted = this.#inTime(operation, ready, signal).then((send) => ({
-      send,
-      answer: this.#transmit(operation, send, signal),
+      published: this.#transmit(operation, send, signal, this.#published),
     }));
     if (order === null) return transmitted;
     const turn = Promise.allSettled([before, transmitted]);
@@ -176,7 +184,7 @@ export class MessagePublisher implements Publisher {
     );
   }
 
-  #published(send: Send, answer: SendAnswer): Published {
+  readonly #published = (send: Send, answer: SendAnswer): Published => {
     const { id, topic } = send.message;
     const published: Published =
       answer.status === 'duplicate'
@@ -185,8 +193,19 @@ export class MessagePublisher implements Publisher {
     const { events } = this.#context;
     if (events.heard('published')) events.emit('published', { topic, delayMs: send.delayMs, ...published });
     return published;
-  }
+  };
 }
+
+/** How errors name the operation: kept, since every publish needs it in case it fails. */
+function publishTo(topic: Topic): string {
+  const known = named.get(topic);
+  if (known !== undefined) return known;
+  const operation = `publish to ${quotedTopic(topic)}`;
+  if (isTopic(topic)) named.set(topic, operation);
+  return operation;
+}
+
+const named = new WeakMap<Topic, string>();
 
 /** Calls of one order keep it, whatever their checks take: one key of one topic. Without a key there is none. */
 function orderOf(topic: Topic | undefined, key: unknown): string | null {

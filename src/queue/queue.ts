@@ -193,8 +193,8 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     this.#context = context;
     this.#enter = enter;
     this.#sender = new Sender(context);
-    this.#publisher = new MessagePublisher(context, (operation, send, signal) =>
-      this.#sender.send(operation, send, signal),
+    this.#publisher = new MessagePublisher(context, (operation, send, signal, read) =>
+      this.#sender.send(operation, send, signal, read),
     );
     this.events = context.events;
     this.admin = new Admin(context);
@@ -248,8 +248,8 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
         { code: 'invalid' },
       );
     }
-    return new MessagePublisher(this.#context, (operation, send, signal) =>
-      sendWithin(this.#context, operation, send, transaction, signal),
+    return new MessagePublisher(this.#context, (operation, send, signal, read) =>
+      sendWithin(this.#context, operation, send, transaction, signal, read),
     );
   }
 

@@ -1,4 +1,4 @@
-import { CallQueue, type Outcome } from './call-queue.js';
+import { type AddedCall, CallQueue, type Outcome } from './call-queue.js';
 import type { QueueContext } from './context.js';
 import type { Send, SendResult } from './driver.js';
 import { QueueError } from './errors.js';
@@ -6,6 +6,9 @@ import { classifyWith, wrapError, wrapFailure } from './failure.js';
 
 /** What the backend said to a message. */
 export type SendAnswer = Exclude<SendResult, { status: 'failed' }>;
+
+/** What is made of an answer, in the turn in which it came. */
+export type Reading<T> = (send: Send, answer: SendAnswer) => T;
 
 /** Contract: publish and settle deadline. */
 export const callDeadlineMs = 30_000;
@@ -33,30 +36,46 @@ export class Sender {
     });
   }
 
-  /** Resolves when the message is durable. Rejects with a `QueueError`; aborting what is under way leaves its outcome unknown. */
-  send(operation: string, send: Send, signal: AbortSignal | undefined): Promise<SendAnswer> {
-    if (signal?.aborted) return Promise.reject(aborted(operation, false));
+  /**
+   * Resolves with what `read` makes of the answer, when the message is durable. Rejects with a `QueueError`; aborting what is under
+   * way leaves its outcome unknown.
+   */
+  send<T>(operation: string, send: Send, signal: AbortSignal | undefined, read: Reading<T>): Promise<T> {
+    if (signal !== undefined) return this.#sendUnlessAborted(operation, send, signal, read);
     return new Promise((resolve, reject) => {
-      const leave =
-        signal === undefined
-          ? null
-          : () => {
-              const state = giveUp();
-              if (state !== 'ended') reject(aborted(operation, state === 'under-way'));
-            };
-      if (leave !== null) signal?.addEventListener('abort', leave, { once: true });
-      const giveUp = this.#calls.add(
-        send,
-        (answer) => {
-          if (leave !== null) signal?.removeEventListener('abort', leave);
-          resolve(answer);
-        },
-        (failure) => {
-          if (leave !== null) signal?.removeEventListener('abort', leave);
-          reject(wrapFailure(operation, this.#context.driver, failure));
-        },
-      );
+      this.#add(operation, send, read, resolve, reject);
     });
+  }
+
+  async #sendUnlessAborted<T>(operation: string, send: Send, signal: AbortSignal, read: Reading<T>): Promise<T> {
+    if (signal.aborted) throw aborted(operation, false);
+    let leave = (): void => {};
+    try {
+      return await new Promise((resolve, reject) => {
+        const added = this.#add(operation, send, read, resolve, reject);
+        leave = () => {
+          const state = this.#calls.withdraw(added);
+          if (state !== 'ended') reject(aborted(operation, state === 'under-way'));
+        };
+        signal.addEventListener('abort', leave, { once: true });
+      });
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  #add<T>(
+    operation: string,
+    send: Send,
+    read: Reading<T>,
+    resolve: (read: T) => void,
+    reject: (error: QueueError) => void,
+  ): AddedCall {
+    return this.#calls.add(
+      send,
+      (answer) => resolve(read(send, answer)),
+      (failure) => reject(wrapFailure(operation, this.#context.driver, failure)),
+    );
   }
 
   /** Lets what was published leave until `deadlineMs` have passed, then rejects the rest with `closed`. */
@@ -76,13 +95,14 @@ export class Sender {
  * Inside a caller's transaction: one by one, never repeated, since a failed statement may have ended the transaction.
  * Aborting what is under way leaves unknown whether it is part of the transaction: only a rollback says that it is not.
  */
-export async function sendWithin(
+export async function sendWithin<T>(
   context: QueueContext,
   operation: string,
   send: Send,
   transaction: unknown,
   signal: AbortSignal | undefined,
-): Promise<SendAnswer> {
+  read: Reading<T>,
+): Promise<T> {
   if (signal?.aborted) throw aborted(operation, false);
   let sent = false;
   const answer = inLine(transaction, () => {
@@ -90,14 +110,14 @@ export async function sendWithin(
     sent = true;
     return callWithin(context, operation, send, transaction);
   });
-  if (signal === undefined) return answer;
+  if (signal === undefined) return read(send, await answer);
   let leave = (): void => {};
   const left = new Promise<never>((_, reject) => {
     leave = () => reject(aborted(operation, sent));
     signal.addEventListener('abort', leave, { once: true });
   });
   try {
-    return await Promise.race([answer, left]);
+    return read(send, await Promise.race([answer, left]));
   } finally {
     signal.removeEventListener('abort', leave);
   }

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { VirtualClock } from 'signalbox';
 import { describe, expect, it } from 'vitest';
-import { type CallFailure, CallQueue, type CallQueueOptions, type Outcome } from '../../src/queue/call-queue.js';
+import {
+  type AddedCall,
+  type CallFailure,
+  CallQueue,
+  type CallQueueOptions,
+  type Outcome,
+} from '../../src/queue/call-queue.js';
 
 interface Item {
   readonly name: string;
@@ -356,10 +362,10 @@ describe('giving up', () => {
 
     add('a');
     await clock.advance(0);
-    const giveUp = add('b');
+    const added = add('b');
 
-    expect(giveUp()).toBe('withdrawn');
-    expect(giveUp()).toBe('ended');
+    expect(queue.withdraw(added)).toBe('withdrawn');
+    expect(queue.withdraw(added)).toBe('ended');
     await call(0).answer();
     expect(named()).toEqual(['a']);
     expect(ended.has('b')).toBe(false);
@@ -369,11 +375,11 @@ describe('giving up', () => {
   it('what is under way is left to itself: its answer is not heard, its order is still kept', async () => {
     const { clock, queue, add, call, named, ended } = setUp({ maxConcurrent: 2 });
 
-    const giveUp = add('x1', 'x');
+    const added = add('x1', 'x');
     add('y1', 'y');
     await clock.advance(0);
 
-    expect(giveUp()).toBe('under-way');
+    expect(queue.withdraw(added)).toBe('under-way');
     add('x2', 'x');
     await clock.advance(0);
     expect(named()).toEqual(['x1 y1']);
@@ -387,24 +393,24 @@ describe('giving up', () => {
   it('what waits for its next try may have taken effect only if a try said so', async () => {
     for (const unknown of [false, true]) {
       const { clock, queue, add, call } = setUp();
-      const giveUp = add('a');
+      const added = add('a');
       await clock.advance(0);
       await call(0).answer(() => new Fault(true, unknown));
 
-      expect(giveUp()).toBe(unknown ? 'under-way' : 'withdrawn');
+      expect(queue.withdraw(added)).toBe(unknown ? 'under-way' : 'withdrawn');
       expect([queue.size, clock.pending]).toEqual([0, 0]);
     }
   });
 
   it('withdrawing the one that is retried lets the next of its order go', async () => {
-    const { clock, add, call, named } = setUp();
+    const { clock, queue, add, call, named } = setUp();
 
-    const giveUp = add('x1', 'x');
+    const added = add('x1', 'x');
     await clock.advance(0);
     await call(0).answer(() => new Fault(true));
     add('x2', 'x');
     await clock.advance(0);
-    giveUp();
+    queue.withdraw(added);
 
     expect(named()).toEqual(['x1', 'x2']);
   });
@@ -461,26 +467,26 @@ describe('whatever the other side does', () => {
             call: (batch) => world.call(batch),
             ...limits,
           });
-          const givingUp: (() => string)[] = [];
+          const given: AddedCall[] = [];
           for (const one of steps) {
             if (one.kind === 'pass') await clock.advance(one.ms);
             else if (one.kind === 'add') {
-              const item = { n: givingUp.length, order: one.order };
-              givingUp.push(
+              const item = { n: given.length, order: one.order };
+              given.push(
                 queue.add(
                   item,
                   () => world.end(item, 'answered'),
                   () => world.end(item, 'failed'),
                 ),
               );
-            } else if (givingUp.length > 0) {
-              const n = one.which % givingUp.length;
-              if (givingUp[n]?.() !== 'ended') world.end({ n, order: null }, 'given up');
+            } else if (given.length > 0) {
+              const n = one.which % given.length;
+              if (queue.withdraw(given[n] as AddedCall) !== 'ended') world.end({ n, order: null }, 'given up');
             }
           }
           await clock.advance(3_000);
 
-          expect(world.ended.size).toBe(givingUp.length);
+          expect(world.ended.size).toBe(given.length);
           expect(queue.size).toBe(0);
           await queue.idle();
           await clock.advance(60_000);

@@ -23,6 +23,7 @@ export class Names {
   readonly prefix: string;
   /** Topics and groups as they are written in names: each message needs one. */
   readonly #encoded = new Map<string, string>();
+  readonly #exchanges = new Map<string, string>();
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -71,7 +72,12 @@ export class Names {
   /** What is published to; empty where that is the group's queue itself. */
   exchange(topic: TopicShape, lane: number): string {
     if (topic.mapping) return topic.mapping.exchange?.name ?? '';
-    return this.#name('to', this.#encode(topic.name), ...laneOf(topic, lane));
+    if (topic.ordering !== 'none') return this.#name('to', this.#encode(topic.name), ...laneOf(topic, lane));
+    const known = this.#exchanges.get(topic.name);
+    if (known !== undefined) return known;
+    const made = this.#name('to', this.#encode(topic.name));
+    this.#exchanges.set(topic.name, made);
+    return made;
   }
 
   queue(topic: TopicShape, group: string, lane: number): string {

@@ -9,6 +9,7 @@ import {
   type StoredMessage,
   unroutable,
 } from '../driver.js';
+import { type AnswerPlace, BatchAnswers } from './batch-answers.js';
 import type { BrokerTime } from './broker-time.js';
 import type { Catalogue } from './catalogue.js';
 import { type CatalogueContent, groupIn, groupsIn, shapeIn } from './catalogue-content.js';
@@ -58,74 +59,63 @@ export class Sending {
    * one before it was confirmed, since it must not be stored if that one is not.
    */
   send(batch: readonly Sent[]): Promise<readonly SendResult[]> {
+    if (batch.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
-      const results: SendResult[] = new Array(batch.length);
-      let left = batch.length;
-      if (left === 0) resolve(results);
+      const answers = new BatchAnswers(batch.length, resolve);
       const lines = new Map<string, Promise<SendResult>>();
       for (const [index, send] of batch.entries()) {
-        this.#inLine(lines, send, (result) => {
-          results[index] = result;
-          if (--left === 0) resolve(results);
-        });
+        const place = answers.place(index);
+        if (send.message.key === null) this.#start(send, place);
+        else this.#startInLine(lines, send, place);
       }
     });
   }
 
-  #inLine(lines: Map<string, Promise<SendResult>>, send: Sent, answer: (result: SendResult) => void): void {
-    const { topic, key } = send.message;
-    if (key === null) {
-      this.#start(send, answer);
+  #startInLine(lines: Map<string, Promise<SendResult>>, send: Sent, place: AnswerPlace): void {
+    const line = `${send.message.topic}\0${send.message.key}`;
+    const before = lines.get(line);
+    lines.set(line, place.given());
+    if (before === undefined) {
+      this.#start(send, place);
       return;
     }
-    const line = `${topic}\0${key}`;
-    const before = lines.get(line);
-    const result = new Promise<SendResult>((resolve) => {
-      if (before === undefined) {
-        this.#start(send, resolve);
-        return;
-      }
-      void before.then(({ status }) => {
-        if (status === 'failed') resolve(overtaking(send));
-        else this.#start(send, resolve);
-      });
+    void before.then(({ status }) => {
+      if (status === 'failed') place.give(overtaking(send));
+      else this.#start(send, place);
     });
-    lines.set(line, result);
-    void result.then(answer);
   }
 
-  #start(send: Sent, answer: (result: SendResult) => void): void {
+  #start(send: Sent, place: AnswerPlace): void {
     const { topic: name } = send.message;
     const topic = shapeIn(this.#options.catalogue.seen, name);
     if (topic === null) {
       this.#lookUp(name).then(
-        (found) => this.#startIn(found, send, answer),
-        (error) => answer({ status: 'failed', error }),
+        (found) => this.#startIn(found, send, place),
+        (error) => place.give({ status: 'failed', error }),
       );
     } else {
-      this.#startIn(topic, send, answer);
+      this.#startIn(topic, send, place);
     }
   }
 
   /** Without a promise for what goes straight to its topic, as nearly everything does. */
-  #startIn(topic: TopicShape, send: Sent, answer: (result: SendResult) => void): void {
-    const failed = (error: unknown): void => answer({ status: 'failed', error });
+  #startIn(topic: TopicShape, send: Sent, place: AnswerPlace): void {
     if (send.target.kind !== 'topic' || send.delayMs > 0 || send.lane >= topic.lanes) {
-      this.#store(topic, send).then(answer, failed);
+      place.giveLater(this.#store(topic, send));
       return;
     }
     let publication: Publication;
     try {
       publication = this.#toTopic(topic, send);
     } catch (error) {
-      failed(error);
+      place.give({ status: 'failed', error });
       return;
     }
     this.#options.link.publishWith(publication, (error) => {
-      if (error === null && this.#isDurable(topic, publication)) answer(stored);
-      else if (error === null) this.#durable(topic, publication).then(answer, failed);
-      else if (isNowhere(error)) this.#again(topic, send, publication).then(answer, failed);
-      else failed(error);
+      if (error === null && this.#isDurable(topic, publication)) place.give(stored);
+      else if (error === null) place.giveLater(this.#durable(topic, publication));
+      else if (isNowhere(error)) place.giveLater(this.#again(topic, send, publication));
+      else place.give({ status: 'failed', error });
     });
   }
 
