@@ -1,5 +1,6 @@
 import Libsql from 'libsql';
 import { Refusal } from '../queue/driver.js';
+import { demandOneCopy, rememberFile } from './sqlite-copies.js';
 
 /** What SQLite keeps in a column, as it comes back: integers up to 2^53, texts, bytes. */
 export type SqliteValue = string | number | null | Uint8Array;
@@ -20,14 +21,19 @@ export class SqliteConnection {
   readonly #library: InstanceType<typeof Libsql>;
   readonly #prepared = new Map<string, Prepared>();
 
-  /** Makes the file unless it exists. Throws an `unavailable` refusal where it cannot be opened: libsql's own error has no code. */
+  /**
+   * Makes the file unless it exists. Throws an `unavailable` refusal where it cannot be opened: libsql's own error has no code. See
+   * `demandOneCopy` for another one.
+   */
   constructor(path: string) {
+    demandOneCopy(Libsql, path);
     try {
       this.#library = new Libsql(path, { timeout: 0 });
     } catch (error) {
       const remedy = 'give the path of a file that this process may read and write, in a folder that it may write to';
       throw new Refusal('unavailable', `${path} cannot be opened as a database`, remedy, { cause: error });
     }
+    rememberFile(Libsql, path);
   }
 
   get inTransaction(): boolean {

@@ -1,8 +1,13 @@
 // Of this driver alone: whoever holds a message is known by a row, and of the same process it is not asked whether it lives.
 import { once } from 'node:events';
+import { cpSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import Libsql from 'libsql';
+import { openQueue } from 'signalbox';
+import { sqliteBuildStore } from 'signalbox/orchestrator/sqlite';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type * as Sqlite from '../../src/queue/sqlite/index.js';
 import { compiledProgram } from '../compiled-sources.js';
@@ -57,6 +62,27 @@ test('what a second copy of the library has in hand in this process stays there,
 
   await other.close();
   expect(await found()).toEqual(['m']);
+});
+
+test('a file that another copy of libsql has open in this process is refused, until that is closed', async () => {
+  const modules = join(dirname(file.path), 'node_modules');
+  for (const name of ['libsql', '@libsql', '@neon-rs', 'detect-libc'])
+    cpSync(join('node_modules', name), join(modules, name), { recursive: true });
+  const Copy = createRequire(join(modules, 'none.js'))('libsql') as typeof Libsql;
+  const other = new Copy(file.path);
+  other.exec('create table theirs (id integer)');
+
+  const refused = openQueue(`sqlite:${file.path}`, { topics: [] });
+  await expect(refused).rejects.toMatchObject({
+    code: 'unsupported',
+    message: expect.stringMatching(/open in this process already, .*two copies of libsql \(.*; let all of the process use one/),
+  });
+  await expect(sqliteBuildStore({ path: file.path })).rejects.toMatchObject({ code: 'unsupported' });
+
+  other.close();
+  const queue = await openQueue(`sqlite:${file.path}`, { topics: [] });
+  const store = await sqliteBuildStore({ path: file.path });
+  await Promise.all([queue.close(), store.close()]);
 });
 
 test('a pause does not wait for a thread that ended without a word and was not seen for long', async () => {
