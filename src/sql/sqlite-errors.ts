@@ -16,6 +16,8 @@ const byCode: Readonly<Record<string, Classification>> = {
   SQLITE_PROTOCOL: { code: 'unavailable', ...later },
   SQLITE_INTERRUPT: { code: 'unavailable', ...later },
   SQLITE_SCHEMA: { code: 'unavailable', ...later },
+  // The file of shared memory cannot grow; where the log cannot, it is SQLITE_FULL.
+  SQLITE_IOERR_SHMSIZE: { code: 'resource-exhausted', ...later },
   SQLITE_IOERR: { code: 'unavailable', ...later },
   SQLITE_FULL: { code: 'resource-exhausted', ...later },
   SQLITE_NOMEM: { code: 'resource-exhausted', ...later },
@@ -43,7 +45,7 @@ export function isBusy(error: unknown): boolean {
 
 /** Whether there was no room for what was written. */
 export function isFull(error: unknown): boolean {
-  return codeOf(error).startsWith('SQLITE_FULL');
+  return ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'].includes(codeOf(error));
 }
 
 /** Whether pages of the file are not what SQLite has written. */

@@ -75,7 +75,7 @@ test('a file that another copy of libsql has open in this process is refused, un
   const refused = openQueue(`sqlite:${file.path}`, { topics: [] });
   await expect(refused).rejects.toMatchObject({
     code: 'unsupported',
-    message: expect.stringMatching(/open in this process already, .*two copies of libsql \(.*; let all of the process use one/),
+    message: expect.stringMatching(/is open in this process already, .*"npm dedupe"/),
   });
   await expect(sqliteBuildStore({ path: file.path })).rejects.toMatchObject({ code: 'unsupported' });
 
