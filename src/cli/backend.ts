@@ -9,7 +9,8 @@ import { type CommonFlags, configOf } from './flags.js';
 import type { CliIo } from './io.js';
 import { loggerOf } from './logging.js';
 import { makeOwnFolder, missingText } from './own-folder.js';
-import { isSqliteUrl } from './schemas.js';
+import { printable } from './printable.js';
+import { isMysqlUrl, isSqliteUrl } from './schemas.js';
 
 /** Where a URL leads: any number of clients of the same messages. */
 export interface Backend {
@@ -32,12 +33,12 @@ export async function configuredBackend(config: Config, io: CliIo): Promise<Back
   return backendOf(url, io);
 }
 
-/** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the file is not there, or no queue in it. */
+/** The same for a command that only looks, and makes nothing. Rejects with `not-found` where the file is not there, or no queue in the file or database. */
 export async function existingBackend(config: Config, io: CliIo): Promise<Backend> {
   const url = queueUrlOf(config);
   const missing = missingText(url);
   if (missing !== '') throw new QueueError(`cannot open a queue${missing}`, { code: 'not-found' });
-  if (!isSqliteUrl(url)) return configuredBackend(config, io);
+  if (!isSqliteUrl(url) && !isMysqlUrl(url)) return configuredBackend(config, io);
   return backendOf(await existingQueue('open a queue', url), io);
 }
 
@@ -73,6 +74,12 @@ export async function withQueue<T>(
     logger: loggerOf(io, flags, config),
     setup: topics.length === 0 ? 'none' : 'assert',
   });
+  // A publish is tried on for half a minute, and nobody would know why it takes so long. The log says it too.
+  if (!flags.verbose) {
+    queue.events.on('blocked', ({ reason }) => {
+      io.stderr.write(`the backend takes no messages at present: ${printable(reason)}; trying again for a while\n`);
+    });
+  }
   try {
     return await use(queue, config, backend);
   } finally {

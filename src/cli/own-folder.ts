@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultStoreUrl, isOwnFile } from './config/settings.js';
+import { isThere } from './is-there.js';
 
 /**
  * Makes the folder of a default file, `.signalbox`, with a `.gitignore` that keeps all of it out of the repository that it is in: nobody
@@ -19,7 +20,7 @@ export function makeOwnFolder(url: string): void {
 
 /** Whether a URL is a default whose file nothing has made in this folder. Who only looks makes none. */
 export function isMissingOwnFile(url: string): boolean {
-  return isOwnFile(url) && !existsSync(pathOf(url));
+  return isOwnFile(url) && !isThere(pathOf(url));
 }
 
 /** Why there is nothing to see, to be put behind what there is none of; empty where the file is there. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { buildMigrationList } from '../orchestrator/sqlite/migrations.js';
 import { queueMigrationList } from '../queue/sqlite/migrations/index.js';
 import type { SchemaStatus } from '../sql/schema-status.js';
@@ -9,6 +8,7 @@ import { SqliteFile } from '../sql/sqlite-file.js';
 import { type SqliteMigrating, sqliteMigrating } from '../sql/sqlite-schema.js';
 import { type SqliteTableSettings, sqliteTableSettings } from '../sql/sqlite-settings.js';
 import { readSqliteUrl } from '../sql/sqlite-url.js';
+import { isThere } from './is-there.js';
 import { type Schemas, schemasOn } from './schemas-on.js';
 
 /** The tables in an SQLite file. Migrating makes the file unless it is there; looking does not. Rejects with `QueueError`. */
@@ -27,7 +27,7 @@ export async function sqliteSchemas(url: string): Promise<Schemas> {
   return {
     backend: 'sqlite',
     statuses: async (): Promise<readonly SchemaStatus[]> =>
-      existsSync(settings.path) ? using((schemas) => schemas.statuses()) : lists.map(nothingApplied),
+      isThere(settings.path) ? using((schemas) => schemas.statuses()) : lists.map(nothingApplied),
     migrate: async () => {
       const file = await opened(settings);
       return using((schemas) => schemas.migrate()).finally(() => file.leave());

@@ -1,5 +1,8 @@
+import { type StdioOptions, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { TemporaryFolder } from '../sqlite/temporary-folder.js';
 import { builtPrograms, main } from './built-program.js';
 
 // The built program in processes of its own: signals, pipes and exit codes as a shell sees them.
@@ -77,6 +80,28 @@ describe('the built program', () => {
     expect(stderr).toContain('signalbox: SIGTERM again: ending at once; what is in hand comes again\n');
     expect(stderr).not.toContain('"msg":"stopped"');
   });
+
+  const full = existsSync('/dev/full');
+  (full ? test : test.skip)(
+    `says in one line that its output cannot be written, and does without a log that cannot${full ? '' : ': needs /dev/full'}`,
+    () => {
+      const device = openSync('/dev/full', 'w');
+      const run = (stdio: StdioOptions, ...argv: readonly string[]) =>
+        spawnSync(process.execPath, [main, ...argv], { stdio, encoding: 'utf8' });
+
+      const result = run(['ignore', device, 'pipe'], 'config', '--json');
+      using folder = new TemporaryFolder();
+      const queue = `sqlite:${folder.file}`;
+      const log = run(['ignore', 'pipe', device], 'orchestrate', '--queue', queue, '--until-idle', '--json');
+      closeSync(device);
+
+      expect([result.status, result.stderr]).toEqual([
+        1,
+        expect.stringMatching(/^signalbox: cannot write to stdout: ENOSPC[^\n]*\n$/),
+      ]);
+      expect([log.status, JSON.parse(log.stdout)]).toEqual([0, expect.objectContaining({ builds: [] })]);
+    },
+  );
 
   test('is quiet when its reader goes away', async () => {
     const { child, ended } = start(main, 'demo', '--runner', 'noop', '--json');

@@ -1,6 +1,7 @@
 import { openQueue } from 'signalbox';
 import { jobRequestSchema, orchestratorTopics } from 'signalbox/orchestrator';
 import { describe, expect, test } from 'vitest';
+import type { DriverHost, Send } from '../../src/queue/driver.js';
 import { cli, connectDurable, newUrl } from './world.js';
 
 const id = 'C6A93ABD-2713-4D12-B76B-F6771968702F';
@@ -54,6 +55,31 @@ describe('enqueue', () => {
           submitted_at: expect.stringMatching(/^\d{4}-.*Z$/),
         },
       }),
+    ]);
+  });
+
+  test('says why it waits where the backend takes nothing', async () => {
+    const connect = async (url: string) => {
+      const driver = await connectDurable(url);
+      const send = driver.send.bind(driver);
+      let emit: DriverHost['emit'] = () => {};
+      return Object.assign(Object.create(driver) as typeof driver, {
+        open: (host: DriverHost) => {
+          emit = host.emit;
+          return driver.open(host);
+        },
+        send: (batch: readonly Send[]) => {
+          emit({ type: 'blocked', reason: 'the disk has no room for the file: make some' });
+          return send(batch);
+        },
+      });
+    };
+
+    const { code, stderr } = await cli([...short, '--queue', newUrl()], { connect });
+
+    expect([code, stderr]).toEqual([
+      0,
+      'the backend takes no messages at present: the disk has no room for the file: make some; trying again for a while\n',
     ]);
   });
 

@@ -1,8 +1,10 @@
 // Commands that only look, where there is nothing to see; and what is a slip of the hand in how they are told where to look.
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { describeServers } from '../servers/index.js';
 import { cli } from './world.js';
 
 let folder: string;
@@ -32,6 +34,23 @@ test.each(looking)('%s %s %s makes no file that was named and is not there', asy
   expect(existsSync(join(folder, 'typo'))).toBe(false);
 });
 
+await describeServers(['mariadb', 'mysql'], (_name, server) => {
+  test.each(looking)('%s %s %s makes no tables in a database that has none', async (...argv) => {
+    const url = await server().freshUrl();
+
+    const { code, stdout, stderr } = await cli([...argv.filter(Boolean), '--queue', url]);
+
+    expect([code, stdout, stderr]).toEqual([
+      3,
+      '',
+      expect.stringMatching(/^signalbox: cannot .*there is no queue .*\n$/),
+    ]);
+    const connection = await createConnection({ uri: url });
+    expect((await connection.query('show tables'))[0]).toEqual([]);
+    await connection.end();
+  });
+});
+
 test.each(looking)('%s %s %s leaves an empty file empty', async (...argv) => {
   const path = join(folder, 'empty.db');
   writeFileSync(path, '');
@@ -40,6 +59,22 @@ test.each(looking)('%s %s %s leaves an empty file empty', async (...argv) => {
 
   expect(statSync(path).size).toBe(0);
 });
+
+test.each(looking)(
+  '%s %s %s does not take a file that it may not look at for one that is not there',
+  async (...argv) => {
+    const path = join(folder, 'loop.db');
+    symlinkSync(path, path);
+
+    const { code, stdout, stderr } = await cli([...argv.filter(Boolean), '--queue', `sqlite:${path}`]);
+
+    expect([code, stdout, stderr]).toEqual([
+      4,
+      '',
+      expect.stringMatching(/^signalbox: cannot .*cannot be opened.*ELOOP.*\n$/),
+    ]);
+  },
+);
 
 test.each([
   ['sqlite:~/x.db', /begins with "~".*write the folder out/],
@@ -64,6 +99,10 @@ test('where there is no store of builds, the remedy is where else they may be', 
 test.each([
   ['SIGNALBOX_CONCURENCY', 'SIGNALBOX_CONCURRENCY'],
   ['SIGNALBOX_POLL_MS', 'SIGNALBOX_POLL_ACCEPTED_MS or SIGNALBOX_POLL_RUNNING_MS'],
+  ['SIGNALBOX_QUEUE_URL', 'QUEUE_URL'],
+  ['SIGNALBOX_STORE', 'STORE_URL'],
+  ['SIGNALBOX_LOG_LEVEL', 'LOG_LEVEL'],
+  ['SIGNALBOX_CONFIG', 'CONFIG_PATH'],
 ])('%s is not read, and said to be none', async (name, meant) => {
   const { code, stderr } = await cli(['config'], { env: { [name]: '3' } });
 

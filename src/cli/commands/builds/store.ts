@@ -9,7 +9,6 @@ import { hasBuilds } from '../../existing-queue.js';
 import { addCommonFlags, type CommonFlags, configOf } from '../../flags.js';
 import type { CliIo } from '../../io.js';
 import { isMissingOwnFile } from '../../own-folder.js';
-import { isSqliteUrl } from '../../schemas.js';
 
 export type BuildFlags = CommonFlags;
 
@@ -41,5 +40,5 @@ export async function withBuildStore<T>(
 
 async function isMade(url: string): Promise<boolean> {
   if (isMissingOwnFile(url)) return false;
-  return !isSqliteUrl(url) || hasBuilds('look at builds', url);
+  return hasBuilds('look at builds', url);
 }
