@@ -33,35 +33,37 @@ export interface SettlerOptions {
 /** Brings settlements to the backend: grouped, repeated until their deadline, and with a truthful answer. One per reader. */
 export class Settler {
   readonly #options: SettlerOptions;
-  readonly #calls: CallQueue<Settlement, SettleAnswer>;
+  /** Acks without an outbox. */
+  readonly #acks: CallQueue<Settlement, SettleAnswer>;
+  /**
+   * All others. Where an outbox is not atomic, they are sends before they are settlements, as many at once as sends are, and no ack
+   * waits for them: RabbitMQ that is out of memory takes no messages, and nothing but acks will end that. Elsewhere the same as `#acks`.
+   */
+  readonly #others: CallQueue<Settlement, SettleAnswer>;
 
   constructor(options: SettlerOptions) {
-    const { driver, clock, random } = options.context;
+    const { atomicOutbox, limits } = options.context.driver.capabilities;
     this.#options = options;
-    this.#calls = new CallQueue({
-      clock,
-      random,
-      call: async (batch) => (await options.settle(batch)).map(outcomeOf),
-      classify: classifyWith(driver),
-      orderOf: () => null,
-      maxBatch: driver.capabilities.limits.batch,
-      maxConcurrent: 1,
-      deadlineMs: callDeadlineMs,
-    });
+    this.#acks = callQueue(options, 1);
+    this.#others = atomicOutbox ? this.#acks : callQueue(options, limits.concurrentSends);
   }
 
   /** How many settlements have no answer yet. */
   get size(): number {
-    return this.#calls.size;
+    return this.#queues.reduce((sum, { size }) => sum + size, 0);
   }
 
-  idle(): Promise<void> {
-    return this.#calls.idle();
+  async idle(): Promise<void> {
+    await Promise.all(this.#queues.map((queue) => queue.idle()));
   }
 
   /** Nothing more can be answered: what is left fails with `closed`. */
   close(): void {
-    this.#calls.abandon('closed', undefined);
+    for (const queue of this.#queues) queue.abandon('closed', undefined);
+  }
+
+  get #queues(): readonly CallQueue<Settlement, SettleAnswer>[] {
+    return this.#others === this.#acks ? [this.#acks] : [this.#acks, this.#others];
   }
 
   settle(delivery: HeldDelivery, verb: Verb, settlement: Settlement): Promise<void> {
@@ -100,7 +102,7 @@ export class Settler {
   giveBack(delivery: HeldDelivery): void {
     const { reports, onGivenBack, onStranded } = this.#options;
     delivery.settled();
-    this.#calls.add(
+    this.#others.add(
       { kind: 'give-back', receipt: delivery.received.receipt },
       (answer) => {
         if (answer === 'done') reports.givenBack(delivery);
@@ -116,8 +118,9 @@ export class Settler {
   /** Brings one settlement to the backend; afterwards the delivery is over, unless nothing was changed. */
   #end(delivery: HeldDelivery, verb: Verb, settlement: Settlement, onDone?: () => void): Promise<void> {
     const { context, onOver, onLost, onStranded } = this.#options;
+    const calls = settlement.kind === 'ack' && settlement.outbox.length === 0 ? this.#acks : this.#others;
     return new Promise((resolve, reject) => {
-      this.#calls.add(
+      calls.add(
         settlement,
         (answer, unknownBefore) => {
           if (answer === 'done') {
@@ -166,6 +169,20 @@ export class Settler {
       { code: 'unavailable', outcomeUnknown: true, backend: this.#options.context.driver.name },
     );
   }
+}
+
+function callQueue({ context, settle }: SettlerOptions, maxConcurrent: number): CallQueue<Settlement, SettleAnswer> {
+  const { driver, clock, random } = context;
+  return new CallQueue({
+    clock,
+    random,
+    call: async (batch) => (await settle(batch)).map(outcomeOf),
+    classify: classifyWith(driver),
+    orderOf: () => null,
+    maxBatch: driver.capabilities.limits.batch,
+    maxConcurrent,
+    deadlineMs: callDeadlineMs,
+  });
 }
 
 export function leaseLost(operation: string, backend: string): QueueError {
