@@ -320,7 +320,7 @@ export class Feed {
     await untilHeard();
     if (!this.#wanted) return;
     if (!ordered) this.#isWide = false;
-    if (!ordered && this.#setUps > 1) await channel.raw.prefetch(1);
+    if (!ordered && this.#setUps > 1) await channel.limit(1);
     this.#tags = [consumerTag];
     // Never with a priority: see docs/decisions/amqp-driver.md, "Whose lane it is".
     await channel.consume(this.source.queue, { consumerTag });
@@ -340,7 +340,7 @@ export class Feed {
     if (channel === null || this.#tags.length !== 1 || prefetch === 1) return;
     const consumerTag = `${consumer} more`;
     this.#tags = [...this.#tags, consumerTag];
-    await channel.raw.prefetch(prefetch - 1);
+    await channel.limit(prefetch - 1);
     await channel.consume(this.source.queue, { consumerTag });
   }
 

@@ -70,6 +70,26 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(link, queue)).toEqual(['three']);
   });
 
+  test('waiting until the broker has read everything leaves the limit of the next consumer as it was set', async () => {
+    const { link } = await filled(url, queue, ['one', 'two', 'three', 'four', 'five']);
+    const got: Delivery[] = [];
+    const channel = await link.openConsuming({
+      what: `the consumer of ${queue}`,
+      prefetch: 1,
+      onDelivery: (delivery) => void got.push(delivery),
+      onCancelled: () => {},
+      onClosed: () => {},
+    });
+
+    await Promise.all([channel.limit(3), channel.flushed()]);
+    await channel.consume(queue, { consumerTag: 'test' });
+    await eventually('three are here', () => got.length >= 3);
+    await channel.flushed();
+
+    expect(got.length).toBe(3);
+    await channel.close();
+  });
+
   test('an ack after a reconnect is lost: the message with the same tag on the new channel is not touched', async () => {
     const { link } = await filled(proxy.url(), queue, ['one', 'two']);
     const { got, kept, lost } = await consuming(link, queue, { prefetch: 1 });

@@ -11,7 +11,7 @@ import { withinDeadline } from './within-deadline.js';
 export interface ConsumingOptions {
   /** For errors and logs: `the consumer of queue "x"`. */
   readonly what: string;
-  /** Most unsettled deliveries of each of its consumers; 0: no limit. */
+  /** Most unsettled deliveries of each of its consumers, unless `limit` says otherwise; 0: no limit. */
   readonly prefetch: number;
   /** Called synchronously, in the order of arrival. What it throws is logged, and the delivery goes back. */
   readonly onDelivery: (delivery: Delivery) => void;
@@ -42,7 +42,8 @@ export class ConsumingChannel {
   #acked: number[] = [];
   #open = true;
   #lossCause: unknown = null;
-  #limited = false;
+  /** Of the next consumer; null: the broker was not told yet. */
+  #limit: number | null = null;
 
   constructor(
     raw: Channel,
@@ -88,20 +89,24 @@ export class ConsumingChannel {
   /** Starts a consumer; resolves when the broker knows of it, deliveries may come before. */
   async consume(queue: string, options: Options.Consume & { readonly consumerTag: string }): Promise<void> {
     const { what, prefetch } = this.#options;
+    if (this.#limit === null) await this.limit(prefetch);
     await this.#call(async () => {
-      // Per consumer that starts afterwards; RabbitMQ 4.3 refuses a limit for the whole channel.
-      if (!this.#limited) await this.raw.prefetch(prefetch);
-      this.#limited = true;
       await this.raw.consume(queue, (message) => this.#take(message, options.consumerTag), options);
     }, `start ${what}`);
   }
 
+  /** The most unsettled deliveries of each consumer that is started from now on: RabbitMQ 4.3 refuses a limit for the whole channel. */
+  async limit(prefetch: number): Promise<void> {
+    this.#limit = prefetch;
+    await this.#call(() => this.raw.prefetch(prefetch), `limit ${this.#options.what}`);
+  }
+
   /**
    * Resolves when the broker has read all that was written on this channel, acks included. By a call that needs no right and changes
-   * nothing: the limit that it repeats is for consumers to come. (Asking for an exchange takes the right to read it, on 4.3.)
+   * nothing: it repeats the limit of consumers to come. (Asking for an exchange takes the right to read it, on 4.3.)
    */
   async flushed(): Promise<void> {
-    await this.#call(() => this.raw.prefetch(this.#options.prefetch), `flush ${this.#options.what}`);
+    await this.#call(() => this.raw.prefetch(this.#limit ?? this.#options.prefetch), `flush ${this.#options.what}`);
   }
 
   /** The broker hands out nothing more; what is in hand stays in hand. */
