@@ -125,7 +125,7 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await drain(link, queue)).toEqual(['two']);
   });
 
-  test('what cannot be put into frames is invalid, and disturbs nobody', async () => {
+  test('what cannot be put into frames says why, and disturbs nobody', async () => {
     const { link } = await testLink(url);
     await declareQueue(link, queue);
 
@@ -136,7 +136,13 @@ await describeServers(['rabbitmq'], (_, server) => {
       link.publish(toQueue(queue, 'four')),
     ]);
 
-    expect(results.map(codeOf)).toEqual([null, 'invalid', 'invalid', null]);
+    expect(results.map(codeOf)).toEqual([null, 'payload-too-large', 'invalid', null]);
+    expect(results[1]).toMatchObject({
+      reason: {
+        message: expect.stringMatching(/headers and properties take 140\d{3} bytes, and the broker's frames 131072$/),
+      },
+    });
+    expect(results[2]).toMatchObject({ reason: { message: expect.stringMatching(/300 bytes, and AMQP takes 255/) } });
     expect(await drain(link, queue)).toEqual(['one', 'four']);
   });
 

@@ -118,7 +118,7 @@ export class Link {
    *
    * Rejects with a `LinkError`: `unroutable`; `resource-exhausted` (a queue is full, or the broker blocks);
    * `unavailable` and `timeout`, whose `outcomeUnknown` says whether it had been written; what the broker refuses
-   * (`not-found`, `denied`: its exchange), `invalid` (cannot be put into frames), `closed`.
+   * (`not-found`, `denied`: its exchange), `invalid` and `payload-too-large` (cannot be put into frames), `closed`.
    */
   publish(publication: Publication): Promise<void> {
     return this.#publisher.publish(publication);

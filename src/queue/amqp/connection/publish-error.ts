@@ -70,9 +70,12 @@ export function unwritten({ publication }: Entry, deadlineMs: number, blocked: s
   return new LinkError(`${what}, the broker takes no messages (${blocked})`, { code: 'resource-exhausted' });
 }
 
-/** AMQP cannot say it. */
+/** AMQP cannot say it, or not in frames as small as the broker's. */
 export function unencodable({ publication }: Entry, cause: unknown): LinkError {
-  return new LinkError(`${subject(publication)}: it cannot be put into AMQP frames`, { code: 'invalid', cause });
+  return new LinkError(`${subject(publication)}: it cannot be put into AMQP frames: ${wordsOf(cause)}`, {
+    code: cause instanceof RangeError ? 'payload-too-large' : 'invalid',
+    cause,
+  });
 }
 
 export function closed(publication: Publication): LinkError {
