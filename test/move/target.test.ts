@@ -162,7 +162,7 @@ describe.each([
   });
 });
 
-test('delayed messages behind those that the target does not take are moved', async () => {
+test('delayed messages behind those that the target does not take are moved', { timeout: 60_000 }, async () => {
   const [source, target] = [await freshUrl.sqlite(), await freshUrl.amqp()];
   const late = (id: string, delayMs: number, more = {}): Send => entry(plain.name, id, { delayMs, message: more });
   await filled(
