@@ -416,6 +416,8 @@ export interface Waiting extends Identified {
   readonly counts: Counts;
   /** What is left of its delay; 0 when it is due. */
   readonly delayMs: number;
+  /** As of `Received`. */
+  readonly fault?: string | null;
 }
 
 /** An exchange, a queue: something that a backend has for the topics, in its own words. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { backoff } from './backoff.js';
 import { callBackoff } from './call-queue.js';
 import { type Clock, sleep } from './clock.js';
+import { deathOf } from './dead-letter.js';
 import {
   type Classification,
   type DrainedLetter,
@@ -62,8 +63,12 @@ type MutableGroup = { -readonly [field in keyof MovedGroup]: MovedGroup[field] }
 interface Source {
   readonly topic: TopicTopology;
   readonly group: string;
-  /** Of this name, what is put at the end is known. */
-  readonly name: string;
+  readonly kind: 'group' | 'dead';
+}
+
+/** By it, what is put at the end is known. */
+function nameOf({ topic, group, kind }: Source): string {
+  return JSON.stringify([kind, topic.name, group]);
 }
 
 /** Throws `aborted`. */
@@ -123,13 +128,12 @@ export class Move {
   }
 
   async #messages(topic: TopicTopology, group: string, of: { messages: number }): Promise<void> {
-    const source: Source = { topic, group, name: JSON.stringify(['waiting', topic.name, group]) };
+    const source: Source = { topic, group, kind: 'group' };
     let moved = 0;
     const keep = async (waiting: readonly Waiting[]): Promise<void> => {
-      const target = { kind: 'group', group } as const;
       moved = await this.#take(
         source,
-        waiting.map((one) => this.#entry(topic, one, { target, counts: one.counts, delayMs: one.delayMs })),
+        waiting.map((one) => this.#entry(topic, one, this.#standing(group, one))),
       );
     };
     const operation = `take messages of group "${group}" of "${topic.name}"`;
@@ -141,7 +145,7 @@ export class Move {
   }
 
   async #letters(topic: TopicTopology, group: string, of: { deadLetters: number }): Promise<void> {
-    const source: Source = { topic, group, name: JSON.stringify(['dead', topic.name, group]) };
+    const source: Source = { topic, group, kind: 'dead' };
     let moved = 0;
     const keep = async (letters: readonly DrainedLetter[]): Promise<void> => {
       moved = await this.#take(
@@ -164,13 +168,13 @@ export class Move {
   /** Batch after batch, until one finds nothing, or nothing else than what stays. */
   async #untilEmpty(
     operation: string,
-    { name }: Source,
+    source: Source,
     drain: (max: number) => Promise<number | undefined>,
   ): Promise<void> {
     for (let max: number | null = null; ; ) {
       checkWanted(this.#signal);
       // What stays may be in front: delayed messages are given by their time.
-      const most: number = max ?? this.#batch + this.#staying.countOf(name);
+      const most: number = max ?? this.#batch + this.#staying.countOf(nameOf(source));
       const taken: number | TakeFewer | undefined = await asked(operation, this.#from, () => drain(most).catch(fewer));
       max = null;
       if (taken instanceof TakeFewer) max = taken.max;
@@ -181,6 +185,14 @@ export class Move {
 
   get #batch(): number {
     return Math.min(batchMessages, this.#to.capabilities.limits.batch);
+  }
+
+  /** What cannot be read reaches no handler: it is stored as the dead letter that it would become. No topic says here how long that is kept. */
+  #standing(group: string, { counts, delayMs, fault }: Waiting): Pick<Send, 'target' | 'counts' | 'delayMs'> {
+    if (!fault) return { target: { kind: 'group', group }, counts, delayMs };
+    const now = this.#clock.now();
+    const death = deathOf({ ...counts, cause: 'undecodable', reason: fault, redeliveries: 0, now, origin: 'move' });
+    return { target: { kind: 'dead', group, death, expireAfterMs: null }, counts: freshCounts, delayMs: 0 };
   }
 
   /** Without an identity it cannot be told from one that is just like it: it may be stored twice, and is never taken for the other. */
@@ -203,13 +215,13 @@ export class Move {
 
   /** Stores a batch in the target. Answers how much that took. Rejects with `TakeFewer`. */
   #take(source: Source, sends: readonly Send[]): Promise<number> {
-    const isLine = source.topic.ordering === 'key' && sends[0]?.target.kind === 'group';
+    const isLine = source.topic.ordering === 'key' && source.kind === 'group';
     return isLine ? this.#takeInOrder(source, sends) : this.#takeWhatGoes(source, sends);
   }
 
   /** What the target does not take is put at the end of its group in the source; all of the batch is removed from where it was then. */
   async #takeWhatGoes(source: Source, sends: readonly Send[]): Promise<number> {
-    const again = this.#staying.again(source.name, sends);
+    const again = this.#staying.again(nameOf(source), sends);
     if (again.size === sends.length) throw new TakeFewer(0);
     const stays = new Set(again);
     const wanted = (send: Send): boolean => {
@@ -229,7 +241,11 @@ export class Move {
     });
     const back = sends.filter((send) => stays.has(send));
     if (back.length > 0) await this.#putBack(back);
-    for (const send of back) if (!again.has(send)) this.#staying.putAtTheEnd(source.name, send);
+    for (const send of back) {
+      // One that cannot be read is put at the end of the dead letters.
+      const kind = send.target.kind === 'dead' ? 'dead' : 'group';
+      if (!again.has(send)) this.#staying.putAtTheEnd(nameOf({ ...source, kind }), send);
+    }
     return sends.length - back.length;
   }
 

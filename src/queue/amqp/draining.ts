@@ -100,11 +100,12 @@ async function take(
   const received = await subscription.receive(max, firstMessageMs, new AbortController().signal);
   if (received.length === 0) return 0;
   await keep(
-    received.map(({ message, counts, receipt }) => ({
+    received.map(({ message, counts, receipt, fault = null }) => ({
       message,
       counts,
       delayMs: 0,
       identity: identityOf((receipt as Handed).delivery.message),
+      fault,
     })),
   );
   const results = await subscription.settle(received.map(({ receipt }) => ({ kind: 'ack', receipt, outbox: [] })));

@@ -4,7 +4,7 @@ import { drainToken } from './claim-token.js';
 import type { Context } from './context.js';
 import { deleteLetters, firstLetters } from './letters.js';
 import type { Row } from './link.js';
-import { countsOf, messageColumns, messageOf } from './message-row.js';
+import { countsOf, messageColumns, readMessage } from './message-row.js';
 import { now } from './sql-values.js';
 import { stage } from './stage.js';
 
@@ -38,7 +38,7 @@ export async function drain(
   const rows = chosen.filter(({ id }) => tokens.has(Number(id)));
   await keep(
     rows.map((row) => ({
-      message: messageOf(topic.name, row),
+      ...readMessage(topic.name, row),
       counts: countsOf(row),
       delayMs: Number(row.delay_ms),
       identity: `${tokens.get(Number(row.id))} ${row.id}`,

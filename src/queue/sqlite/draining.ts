@@ -6,7 +6,7 @@ import { endLeases } from './claiming.js';
 import type { Client } from './client.js';
 import { boxNumber, firstLetters, letterOf, purgeLetters } from './letters.js';
 import { promote } from './promoting.js';
-import { countsOf, messageOf } from './rows.js';
+import { countsOf, readMessage } from './rows.js';
 import { letGo } from './settling.js';
 import { state } from './state.js';
 
@@ -36,7 +36,7 @@ export async function drain(
   if (rows.length === 0) return 0;
   await keep(
     rows.map((row) => ({
-      message: messageOf(row, topic),
+      ...readMessage(row, topic),
       counts: countsOf(row),
       delayMs: row.state === state.delayed ? Math.max(0, Number(row.due_at) - at) : 0,
       identity: `${row.claim_token} ${row.row_id}`,
