@@ -4,7 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { defineTopic, openQueue } from 'signalbox';
 import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { answers } from '../../../src/queue/amqp/answers.js';
+import type { Delivery } from '../../../src/queue/amqp/connection/index.js';
 import { describeOwnServers } from '../../servers/index.js';
+import { declareQueue, testLink, toQueue } from '../connection/test-link.js';
 import { BrokerSide } from './broker-side.js';
 import { eventually } from './eventually.js';
 import { Gate, jobTopic, openProcess, queueOf } from './jobs.js';
@@ -62,6 +65,46 @@ await describeOwnServers(['rabbitmq'], { advancedConfig: impatient }, (_, server
     await eventually('all are settled', () => facts.filter((fact) => fact === 'settled').length === 9);
     expect(facts.filter((fact) => fact !== 'settled')).toEqual(['blocked', 'unblocked']);
     expect(queue.health()).toMatchObject({ status: 'ok', blocked: null });
+  });
+
+  test('while the broker is out of memory nothing is said of whether a queue answers, and asking stops no acks', async () => {
+    const { url } = server();
+    await using broker = new BrokerSide(server(), url);
+    const { link, facts } = await testLink(url, { callDeadlineMs: 5_000 });
+    const queue = `answers.${randomUUID()}`;
+    await declareQueue(link, queue, 'quorum');
+    for (const text of ['one', 'two']) await link.publish(toQueue(queue, text));
+    const got: Delivery[] = [];
+    const kept = link.keepConsuming({
+      what: 'the consumer',
+      prefetch: 2,
+      setup: (channel) => channel.consume(queue, { consumerTag: 'test' }),
+      onDelivery: (delivery) => void got.push(delivery),
+      onLost: () => {},
+    });
+    await eventually('both are in hand', () => got.length === 2);
+    let publishing: Promise<unknown> = Promise.resolve();
+    try {
+      await broker.ctl('set_vm_memory_high_watermark', '0.0000001');
+      publishing = link.publish(toQueue(queue, 'three'));
+      await eventually('it is told', () => facts().includes('blocked'));
+
+      const answer = answers(link, queue);
+      await expect(answer).rejects.toMatchObject({
+        code: 'resource-exhausted',
+        retryable: true,
+        outcomeUnknown: false,
+      });
+      for (const delivery of got) delivery.ack();
+      await expect(kept.channel?.flushed()).resolves.toBeUndefined();
+      await broker.has(queue, 0);
+    } finally {
+      await broker.ctl('set_vm_memory_high_watermark', '0.6');
+    }
+    await publishing;
+    expect(await answers(link, queue)).toBe(true);
+    await kept.close();
+    await broker.withChannel((channel) => channel.deleteQueue(queue));
   });
 
   test('a handler that takes longer than the consumer_timeout of the broker loses its message, is told so, and nobody else loses any', async () => {

@@ -140,9 +140,10 @@ export class Link {
   /**
    * Runs `work` on a channel of its own, closed afterwards: for declarations, passive checks, gets. `what` completes
    * "cannot …". Rejects with a `LinkError` whose `cause` is the broker's own; what `work` itself throws stays as it is.
+   * `role`: `publish`, if it publishes, since a broker that is out of memory reads nothing more of a connection that does.
    */
-  async withChannel<T>(what: string, work: (channel: Channel) => Promise<T>): Promise<T> {
-    const connection = await this.#pair.when('consume', this.#context.callDeadlineMs);
+  async withChannel<T>(what: string, work: (channel: Channel) => Promise<T>, role: Role = 'consume'): Promise<T> {
+    const connection = await this.#pair.when(role, this.#context.callDeadlineMs);
     return withChannel(connection, what, work, this.#context);
   }
 
