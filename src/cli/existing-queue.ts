@@ -10,7 +10,7 @@ export async function existingQueue(operation: string, url: string): Promise<str
   const queue = await tablesOf(url, 'queue').catch(() => undefined);
   if (queue !== undefined && queue.applied.length + queue.unknown.length === 0) {
     throw new QueueError(
-      `cannot ${operation}: there is no queue at the URL (tables ${queue.tablePrefix}…); correct the URL`,
+      `cannot ${operation}: there is no queue at the URL (tables ${queue.tablePrefix}…); correct the URL, or let a program that publishes or consumes make one`,
       { code: 'not-found' },
     );
   }
@@ -19,8 +19,8 @@ export async function existingQueue(operation: string, url: string): Promise<str
 }
 
 /**
- * Whether a file has tables of builds, without making any. Rejects with `not-found` where it is not there, or has neither those nor a
- * queue. Whatever else is wrong, the store says when it opens.
+ * Whether a file or database has tables of builds, without making any. Rejects with `not-found` where it is not there, or has neither those
+ * nor a queue. Whatever else is wrong, the store says when it opens.
  */
 export async function hasBuilds(operation: string, url: string): Promise<boolean> {
   const builds = await tablesOf(url, 'builds').catch(() => undefined);

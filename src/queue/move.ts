@@ -65,7 +65,7 @@ export function planMove(
   from: Driver,
   { logger = silentLogger, skipGroup = nothing }: MovePlanOptions = {},
 ): Promise<MovePlan> {
-  return withOpen([from], logger, async () => {
+  return withOpen(from, logger, async () => {
     const { groups, left } = await lookAt(from, await movedTopics(from, skipGroup));
     return { groups, left };
   });
@@ -84,21 +84,31 @@ export function planMove(
  * the source, `aborted`, and with what the backends answer. Once groups are paused, the error says so.
  */
 export function moveMessages(from: Driver, to: Driver, options: MoveOptions = {}): Promise<MoveReport> {
-  return withOpen([from, to], options.logger ?? silentLogger, () => moveAll(from, to, options));
+  const { skipGroup = nothing, logger = silentLogger } = options;
+  return withOpen(from, logger, async () => {
+    const topics = await movedTopics(from, skipGroup);
+    demandDrain(from);
+    // Opening makes a file or tables: not for a source that has nothing.
+    return withOpen(to, logger, () => moveAll(from, to, topics, options));
+  });
 }
 
-async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<MoveReport> {
+function demandDrain(from: Driver): void {
+  if (from.admin.drain !== undefined && from.admin.drainLetters !== undefined) return;
+  throw new QueueError(
+    `cannot move a queue from ${from.name}: its driver cannot give its messages away; move from another backend`,
+    { code: 'unsupported', backend: from.name },
+  );
+}
+
+async function moveAll(
+  from: Driver,
+  to: Driver,
+  topics: readonly TopicTopology[],
+  options: MoveOptions,
+): Promise<MoveReport> {
   const { clock = systemClock, watchMs = 2_000, inHandMs = 10_000, evenIfInUse = false, wait = false } = options;
-  const { skipGroup = nothing, signal = new AbortController().signal, onProgress = () => {} } = options;
-  if (from.admin.drain === undefined || from.admin.drainLetters === undefined) {
-    throw new QueueError(
-      `cannot move a queue from ${from.name}: its driver cannot give its messages away; move from another backend`,
-      {
-        code: 'unsupported',
-        backend: from.name,
-      },
-    );
-  }
+  const { signal = new AbortController().signal, onProgress = () => {} } = options;
   let left: MoveRest | null = null;
   const move = new Move({ from, to, clock, signal, onBatch: () => tell('moving') });
   const tell = (doing: MoveProgress['doing']): void => onProgress({ doing, groups: move.groups, left });
@@ -113,7 +123,6 @@ async function moveAll(from: Driver, to: Driver, options: MoveOptions): Promise<
     return { ...all, waiting: Math.max(0, all.waiting - move.staying.messagesIn(seen)) };
   };
 
-  const topics = await movedTopics(from, skipGroup);
   const pausedInTarget = await demandRoom(from, to, topics);
   if (!evenIfInUse) {
     tell('watching');
@@ -181,11 +190,11 @@ function inUse(from: Driver, what: string): QueueError {
   );
 }
 
-async function withOpen<T>(drivers: readonly Driver[], logger: Logger, use: () => Promise<T>): Promise<T> {
+async function withOpen<T>(driver: Driver, logger: Logger, use: () => Promise<T>): Promise<T> {
   try {
-    for (const driver of drivers) await asked('open a queue', driver, () => driver.open({ logger, emit() {} }));
+    await asked('open a queue', driver, () => driver.open({ logger, emit() {} }));
     return await use();
   } finally {
-    for (const driver of drivers) await driver.close().catch(() => {});
+    await driver.close().catch(() => {});
   }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { moveMessages } from 'signalbox';
 import { describe, expect, test } from 'vitest';
 import { driverOf } from '../../src/open-queue.js';
@@ -28,6 +29,15 @@ const idsIn = (url: string, topic: string): Promise<readonly (string | null)[]> 
   withDriver(url, async (driver) => (await empty(driver, topic, 'default')).waiting.map(({ message }) => message.id));
 
 describe('before anything is paused or declared', () => {
+  test('a source in which nothing was declared makes no file of the target', async () => {
+    const [source, target] = [await freshUrl.sqlite(), await freshUrl.sqlite()];
+    await withDriver(source, async () => {});
+
+    await expect(move(source, target)).rejects.toMatchObject({ code: 'not-found' });
+
+    expect(existsSync(target.slice('sqlite:'.length))).toBe(false);
+  });
+
   test('more lanes than the target has are refused, by topic and number', async () => {
     const [source, target] = [await freshUrl.sqlite(), await freshUrl.amqp()];
     await filled(source, [plain, { ...ordered, name: 'big', lanes: 1_000 }]);
