@@ -151,7 +151,13 @@ export class HandlerConsumer<Body> implements Consumer {
   }
 
   #settleRefused(delivery: HeldDelivery<Body>, error: unknown): void {
-    delivery.nack(undefined, error).catch((again: unknown) => {
+    const nacked = delivery.nack(undefined, error).catch((again: unknown) => {
+      // What no copy can be made of cannot be tried again.
+      const isTooLarge = again instanceof QueueError && again.code === 'payload-too-large';
+      if (isTooLarge && delivery.state === 'held') return delivery.reject(again);
+      throw again;
+    });
+    nacked.catch((again: unknown) => {
       const code = again instanceof QueueError ? again.code : 'internal';
       this.#reader.context.logger.warn(
         { consumer: this.consumer, id: delivery.id, code },

@@ -42,6 +42,16 @@ describe('a message in AMQP', () => {
     expect(Object.keys(properties.headers).every((name) => Buffer.byteLength(name) <= 255)).toBe(true);
   });
 
+  it('that is copied has no name that AMQP cannot say, however deep', () => {
+    // What was no UTF-8 has grown by being read.
+    const grown = '\u{fffd}'.repeat(100);
+    const foreign = arrival(Buffer.from(''), {
+      headers: { [grown]: 1, table: { [grown]: 2, list: [{ [grown]: 3, kept: 4 }] } },
+    });
+
+    expect(copyOf(foreign, freshCounts).properties.headers).toEqual({ table: { list: [{ kept: 4 }] } });
+  });
+
   it('that is copied keeps what a stranger wrote, and leaves behind what the broker did', () => {
     const foreign = arrival(
       Buffer.from('text'),

@@ -23,7 +23,7 @@ export function capabilitiesWith(queueType: QueueType): Capabilities {
       // What RabbitMQ 4 takes at most by default; 3.10 takes 128 MiB.
       bodyBytes: 16 * 1_048_576,
       nameBytes: 100,
-      // All headers are one frame of 128 KiB; amqplib refuses more than 64 KiB, and a dead letter needs some 10 of ours.
+      // All headers are one frame of 128 KiB; other senders stop at 64 KiB, and a dead letter needs some 10 of ours.
       headerBytes: 32_768,
       batch: 16,
       concurrentSends: 256,

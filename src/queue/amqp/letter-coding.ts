@@ -3,7 +3,7 @@ import type { GetMessage } from 'amqplib';
 import { z } from 'zod';
 import type { Death, DrainedLetter, Letter } from '../driver.js';
 import { brokerDeathsOf } from './broker-death.js';
-import { type AmqpHeaders, header, maxTimeMs, numberOf, parsed, textOf, timeOf } from './headers.js';
+import { type AmqpHeaders, header, lightHeaders, maxTimeMs, numberOf, parsed, textOf, timeOf } from './headers.js';
 import { decodeCounts, decodeMessage, type EncodedMessage, identityOf } from './message-coding.js';
 
 /** RabbitMQ refuses a longer expiration and closes the channel. What is to be kept longer is not shown any more after its time. */
@@ -33,6 +33,25 @@ export function encodeLetter({ body, properties }: EncodedMessage, burial: Buria
   headers[header.expireAfterMs] = expireAfterMs;
   if (expireAfterMs > longestExpirationMs) return { body, properties: { ...properties, headers } };
   return { body, properties: { ...properties, headers, expiration: String(Math.ceil(expireAfterMs)) } };
+}
+
+/**
+ * For a message whose headers leave no room in a frame for what is said of its death: without the stack of the error, and without
+ * headers, whose names are then in the reason. It would come again without end otherwise.
+ */
+export function encodeLightLetter({ body, properties }: EncodedMessage, burial: Burial): EncodedMessage {
+  const { kept, leftOut } = lightHeaders(properties.headers);
+  const light = { body, properties: { ...properties, headers: kept } };
+  return encodeLetter(light, { ...burial, death: burial.death && lightDeath(burial.death, leftOut) });
+}
+
+function lightDeath(death: Death, leftOut: readonly string[]): Death {
+  const names = leftOut.join(', ');
+  return {
+    ...death,
+    reason: `${death.reason} (left out, because they fit no frame beside this: ${names.slice(0, 200)})`,
+    error: death.error && { ...death.error, stack: null },
+  };
 }
 
 /** Where a letter stands among the others of its box, whatever becomes of those: by when it was buried, and its own id. */

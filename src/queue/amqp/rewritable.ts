@@ -1,4 +1,5 @@
 import { asText } from './as-text.js';
+import { isShortString } from './connection/index.js';
 
 /** Deeper tables become texts: what nests without end would end the stack of whoever writes it. */
 const maxDepth = 64;
@@ -8,14 +9,18 @@ const maxTimestamp = 2 ** 64 - 2_048;
 
 /**
  * A value that amqplib has read, as one that can be written with the same type. A table of somebody else may have a key "!", by which
- * amqplib, and what we write headers with, mean a type: a copy must not fail for it.
+ * amqplib, and what we write headers with, mean a type, and names that have grown by being read: a copy must not fail for them.
  */
 export function rewritable(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
   if (depth === maxDepth) return asText(value);
   if (Array.isArray(value)) return value.map((each) => rewritable(each, depth + 1));
   if (Object.hasOwn(value, '!')) return typed(value);
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, rewritable(each, depth + 1)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => isShortString(name))
+      .map(([name, each]) => [name, rewritable(each, depth + 1)]),
+  );
 }
 
 export function rewritableTimestamp(seconds: number): number {

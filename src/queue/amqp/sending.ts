@@ -17,7 +17,7 @@ import { classify, type Link, type Publication } from './connection/index.js';
 import type { Delays } from './delays.js';
 import type { Destination } from './destination.js';
 import type { DurabilityGate } from './durability-gate.js';
-import { encodeLetter } from './letter-coding.js';
+import { encodeLetter, encodeLightLetter } from './letter-coding.js';
 import { mappedAddress } from './mapped/mapped-address.js';
 import { reaches } from './mapped/mapped-bindings.js';
 import { mappingOfGroup } from './mapped/mapping-of-group.js';
@@ -200,7 +200,13 @@ export class Sending {
     const { names, time } = this.#options;
     const burial = { topic: topic.name, group, death, expireAfterMs, buriedAt: time.now() };
     const buried = arrived === undefined ? encodeMessage(message, lane, counts) : inLane(copyOf(arrived, counts), lane);
-    return this.#toQueue(topic, group, names.dead(topic, group), encodeLetter(buried, burial));
+    const queue = names.dead(topic, group);
+    try {
+      return await this.#toQueue(topic, group, queue, encodeLetter(buried, burial));
+    } catch (error) {
+      if (classify(error).code !== 'payload-too-large') throw error;
+      return this.#toQueue(topic, group, queue, encodeLightLetter(buried, burial));
+    }
   }
 
   async #toQueue(topic: TopicShape, group: string, queue: string, message: EncodedMessage): Promise<SendResult> {

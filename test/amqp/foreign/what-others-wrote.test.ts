@@ -6,6 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { describeServers } from '../../servers/index.js';
 import { eventually } from '../connection/eventually.js';
+import { testLink } from '../connection/test-link.js';
 import { type PlainProgram, plainProgram } from './plain-program.js';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -20,11 +21,11 @@ const topics = {
 const letters = (queue: Queue) => queue.admin.deadLetters(jobs);
 
 await describeServers(['rabbitmq'], (_, server) => {
-  async function opened(): Promise<{ readonly queue: Queue; readonly program: PlainProgram }> {
+  async function opened(): Promise<{ readonly url: string; readonly queue: Queue; readonly program: PlainProgram }> {
     const url = await server().freshUrl();
     const queue = await openQueue(amqp({ url, topics }), { topics: [jobs] });
     onTestFinished(() => queue.close({ deadlineMs: 0 }));
-    return { queue, program: await plainProgram(url) };
+    return { url, queue, program: await plainProgram(url) };
   }
 
   test('where to a message was sent beside its queue is for that one publish: no copy of it goes there again, and handlers see it each time', async () => {
@@ -55,6 +56,37 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await program.ready('jobs.q')).toBe(0);
     expect(await program.ready('audit.q')).toBe(1);
   });
+
+  test.each(['throw', 'postpone', 'reject'] as const)(
+    'a message whose headers fill a frame is a dead letter without them when it has to %s, and its neighbours flow',
+    async (how) => {
+      const { url, queue, program } = await opened();
+      const { link } = await testLink(url);
+      const [seen, subscriptions]: [unknown[], string[]] = [[], []];
+      queue.events.on('resubscribed', ({ consumer }) => subscriptions.push(consumer));
+      await queue.consume(jobs, async (delivery) => {
+        seen.push(delivery.message.body);
+        if (delivery.message.body !== 'full') return;
+        if (how === 'postpone') await delivery.postpone(100);
+        if (how === 'reject') await delivery.reject('no');
+        throw new Error('broken');
+      });
+
+      const headers = { small: 's', big: 'x'.repeat(131_000) };
+      const properties = { persistent: true, headers };
+      await link.publish({ exchange: '', routingKey: 'jobs.q', body: Buffer.from('"full"'), properties });
+      const [letter] = await eventually('a letter', async () => {
+        const found = (await letters(queue).list()).letters;
+        return found.length > 0 && found;
+      });
+      await program.publish('', 'jobs.q', 'neighbour', {});
+      await eventually('it flows', () => seen.includes('neighbour'));
+
+      expect(letter).toMatchObject({ bodyText: '"full"', headers: { small: 's' } });
+      expect(letter?.death?.reason).toMatch(/left out, because they fit no frame beside this: big\)$/);
+      expect([seen, subscriptions]).toEqual([['full', 'neighbour'], []]);
+    },
+  );
 
   test('headers of ours that nobody of us wrote: what cannot be read is a dead letter with the reason, what is of another type is as if it were not there, and neighbours flow', async () => {
     const { queue, program } = await opened();
