@@ -6,18 +6,30 @@ import type { Classification, QueueErrorCode } from '../queue/driver.js';
  */
 export function classifyMysql(error: unknown): Classification {
   if (typeof error !== 'object' || error === null) return final('internal');
-  const { errno, code, fatal, syscall } = error as {
-    errno?: unknown;
-    code?: unknown;
-    fatal?: unknown;
-    syscall?: unknown;
-  };
+  const { errno, code, fatal, syscall } = error as MysqlError;
   // A connection that is refused or never comes about has carried no statement.
-  if (syscall === 'connect' || syscall === 'getaddrinfo') return again('unavailable');
+  if (syscall === 'connect' || syscall === 'getaddrinfo') return { ...again('unavailable'), ...detailOf(error) };
   const known = byNumber.get(errno) ?? byClientCode.get(code);
   if (known !== undefined) return known;
   // mysql2 refuses a statement on a connection that it knows to be dead, and that has neither number nor code.
   return fatal === true ? again('unavailable') : final('internal');
+}
+
+interface MysqlError {
+  readonly errno?: unknown;
+  readonly code?: unknown;
+  readonly fatal?: unknown;
+  readonly syscall?: unknown;
+  readonly address?: unknown;
+  readonly port?: unknown;
+  readonly hostname?: unknown;
+}
+
+/** Where there was no connection to; nothing where the client does not say. */
+function detailOf({ code, address, port, hostname }: MysqlError): { readonly detail?: string } {
+  if (typeof hostname === 'string') return { detail: `no address is known of ${hostname} (${String(code)})` };
+  if (typeof address !== 'string') return {};
+  return { detail: `no connection to ${address}${port === undefined ? '' : `:${String(port)}`} (${String(code)})` };
 }
 
 function final(code: QueueErrorCode): Classification {

@@ -35,3 +35,17 @@ test.each([
 test.each([null, undefined, 'text', 7])('what is no error at all is internal: %s', (thrown) => {
   expect(classifyMysql(thrown).code).toBe('internal');
 });
+
+test.each([
+  [
+    { syscall: 'connect', code: 'ECONNREFUSED', address: '127.0.0.1', port: 1 },
+    'no connection to 127.0.0.1:1 (ECONNREFUSED)',
+  ],
+  [{ syscall: 'connect', code: 'ENOENT', address: '/run/no.sock' }, 'no connection to /run/no.sock (ENOENT)'],
+  [
+    { syscall: 'getaddrinfo', code: 'ENOTFOUND', hostname: 'db.invalid' },
+    'no address is known of db.invalid (ENOTFOUND)',
+  ],
+])('of %o it is said where there was no connection to', (fields, detail) => {
+  expect(classifyMysql(raw(fields))).toMatchObject({ code: 'unavailable', detail });
+});
