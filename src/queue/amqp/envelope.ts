@@ -23,9 +23,16 @@ export function encodeEnvelope({ format, publishedAt, publication }: Envelope): 
 
 /** Null of what somebody else sent. What is not what we write is taken for missing. */
 export function envelopeOf(headers: AmqpHeaders): Envelope | null {
-  const [format, publishedAt, publication, ...more] = textOf(headers, header.envelope)?.split(' ') ?? [];
-  if (format === undefined || publishedAt === undefined || !publication || more.length > 0) return null;
-  return { format: versionIn(format), publishedAt: timeIn(publishedAt), publication };
+  const text = textOf(headers, header.envelope) ?? '';
+  const first = text.indexOf(' ');
+  const second = text.indexOf(' ', first + 1);
+  const publication = text.slice(second + 1);
+  if (first < 0 || second <= first || publication === '' || publication.includes(' ')) return null;
+  return {
+    format: versionIn(text.slice(0, first)),
+    publishedAt: timeIn(text.slice(first + 1, second)),
+    publication,
+  };
 }
 
 function versionIn(text: string): number | null {

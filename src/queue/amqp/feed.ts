@@ -1,16 +1,22 @@
 import { type Clock, Refusal, sleep } from '../driver.js';
 import {
+  Chain,
   type ConsumingChannel,
   classify,
   type Delivery,
   type KeptConsumer,
   type Link,
+  type Linked,
   replyCodeOf,
 } from './connection/index.js';
 import { keyOf, redeliveriesOf } from './message-coding.js';
 
 /** A message that a reader has in hand: what the portable layer holds as a receipt. */
-export class Handed {
+export class Handed implements Linked<Handed> {
+  /** Among what is in hand of its feed. */
+  isLinked = false;
+  before: Handed | null = null;
+  after: Handed | null = null;
   /** Nonces of what its outbox has stored already, should its settlement have to be repeated; null: nothing. */
   stored: Set<string> | null = null;
   /** A settlement that waits for confirms. */
@@ -65,7 +71,7 @@ const suspectAfterRedeliveries = 2;
 export class Feed {
   readonly #options: FeedOptions;
   readonly #waiting: Delivery[] = [];
-  readonly #inHand = new Map<Delivery, Handed>();
+  readonly #inHand = new Chain<Handed>();
   #kept: KeptConsumer | null = null;
   #channel: ConsumingChannel | null = null;
   #tags: readonly string[] = [];
@@ -182,7 +188,7 @@ export class Feed {
     if (this.#isHandingOver) return [];
     return this.#waiting.splice(0, max).map((delivery) => {
       const handed = new Handed(this, delivery, this.#redeliveriesOf(delivery));
-      this.#inHand.set(delivery, handed);
+      this.#inHand.add(handed);
       return handed;
     });
   }
@@ -192,13 +198,13 @@ export class Feed {
     const counted = redeliveriesOf(message);
     if (counted === 0 || !this.#options.ordered) return counted;
     const key = keyOf(message);
-    const isBehind = key !== null && [...this.#inHand.keys()].some((other) => keyOf(other.message) === key);
+    const isBehind = key !== null && [...this.#inHand].some(({ delivery }) => keyOf(delivery.message) === key);
     return isBehind ? 0 : counted;
   }
 
   /** Whether it is still this holder's. */
   holds(handed: Handed): boolean {
-    return this.#inHand.get(handed.delivery) === handed && handed.delivery.held;
+    return handed.isLinked && handed.delivery.held;
   }
 
   ack(handed: Handed): 'done' | 'lost' {
@@ -225,7 +231,7 @@ export class Feed {
   }
 
   #release(handed: Handed): boolean {
-    return this.#inHand.get(handed.delivery) === handed && this.#inHand.delete(handed.delivery);
+    return this.#inHand.remove(handed);
   }
 
   /** To its old place: tags rise with the order of the queue. */
@@ -357,7 +363,7 @@ export class Feed {
 
   /** The channel is gone with all that it brought. */
   #lost(): void {
-    const handed = [...this.#inHand.values()];
+    const handed = [...this.#inHand];
     this.#forget();
     if (handed.length > 0) this.#options.onLost(handed);
   }
@@ -367,7 +373,7 @@ export class Feed {
     this.#tags = [];
     this.#hasBrought = false;
     this.#waiting.length = 0;
-    this.#inHand.clear();
+    this.#inHand.removeAll();
     this.#whenEmpty?.();
   }
 
@@ -381,10 +387,11 @@ export class Feed {
   /** Unordered alone: everything in its old order, in hand or not. What nobody looked at is not counted, where that can be. */
   async #giveAllBack(): Promise<void> {
     await this.#cancelConsumers();
-    const all = [...this.#inHand.keys(), ...this.#waiting.splice(0)];
-    all.sort((one, other) => one.message.fields.deliveryTag - other.message.fields.deliveryTag);
-    for (const delivery of all) {
-      if (this.#inHand.has(delivery)) delivery.reject(true);
+    const inHand = [...this.#inHand].map(({ delivery }) => ({ delivery, counts: true }));
+    const waiting = this.#waiting.splice(0).map((delivery) => ({ delivery, counts: false }));
+    const all = [...inHand, ...waiting].sort((one, other) => one.delivery.tag - other.delivery.tag);
+    for (const { delivery, counts } of all) {
+      if (counts) delivery.reject(true);
       else delivery.nack(true);
     }
   }

@@ -28,7 +28,9 @@ export class Settling {
   }
 
   settle(batch: readonly Settlement[]): Promise<readonly SettleResult[]> {
-    return Promise.all(batch.map((settlement) => this.#one(settlement)));
+    const answers = batch.map((settlement) => this.#one(settlement));
+    // Mostly nothing has to be waited for, and waiting costs a promise for each.
+    return areResults(answers) ? Promise.resolve(answers) : Promise.all(answers);
   }
 
   #one(settlement: Settlement): SettleResult | Promise<SettleResult> {
@@ -95,6 +97,10 @@ async function ackForSure(handed: Handed): Promise<SettleResult> {
   // A channel that is lost now may have carried the ack, or not: done, as for every ack of AMQP.
   if (answer === done) await channel.flushed().catch(() => {});
   return answer;
+}
+
+function areResults(answers: readonly (SettleResult | Promise<SettleResult>)[]): answers is readonly SettleResult[] {
+  return !answers.some((answer) => answer instanceof Promise);
 }
 
 function answerOf(answer: 'done' | 'lost'): SettleResult {

@@ -3,6 +3,7 @@
  * on channels of their own, deliveries bound to their channel. It knows frames, channels and reply codes, and nothing
  * of topics, groups or delays.
  */
+export { Chain, type Linked } from './chain.js';
 export { classify, replyCodeOf } from './classify.js';
 export type { ConsumingChannel } from './consuming-channel.js';
 export type { Delivery } from './delivery.js';
