@@ -210,8 +210,9 @@ export class Pauses {
     try {
       await link.publish({ exchange: names.changes, routingKey: '', body, properties });
     } catch (error) {
-      // Nobody listens, so that nobody reads.
-      if (classify(error).code !== 'unroutable') throw error;
+      // Nobody listens, so that nobody reads; or one of those who listened was about to end, and its queue with it: all others have it.
+      const { code } = classify(error);
+      if (code !== 'unroutable' && code !== 'resource-exhausted') throw error;
     }
   }
 }

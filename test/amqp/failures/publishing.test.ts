@@ -167,6 +167,27 @@ await describeServers(['rabbitmq'], (_, server) => {
     },
   );
 
+  test('a pause is heeded also where the queue of one who listens takes nothing, as one that is about to end does', async () => {
+    const topic = jobTopic();
+    await using queue = await openProcess(topic, { url, prefix: 'noticed' });
+    const received: number[] = [];
+    await queue.consume(topic, ({ message: { body } }) => void received.push(body.n));
+    await queue.publish(topic, { n: 1 });
+    await eventually('it reads', () => received.length === 1);
+    await broker.withChannel(async (channel) => {
+      const full = { 'x-max-length': 0, 'x-overflow': 'reject-publish' };
+      await channel.assertQueue('noticed.full', { durable: true, arguments: full });
+      await channel.bindQueue('noticed.full', 'noticed.changes', '');
+    });
+
+    await queue.admin.pause(topic, 'default');
+    await queue.publish(topic, { n: 2 });
+    expect(await broker.ready(queueOf(topic, 'default', 'noticed'))).toBe(1);
+    await queue.admin.resume(topic, 'default');
+
+    await eventually('it reads on', () => received.length === 2);
+  });
+
   test('groups that are added and removed under publishers cost them no connection', async () => {
     const topic = jobTopic();
     await using publisher = await openProcess(topic, url);
