@@ -90,6 +90,26 @@ await describeServers(['rabbitmq'], (_, server) => {
     await channel.close();
   });
 
+  test('many who wait at once until the broker has read everything wait for a round trip or two, not for one each', async () => {
+    const { link } = await testLink(proxy.url(), { callDeadlineMs: 2_000 });
+    await declareQueue(link, queue);
+    const texts = Array.from({ length: 200 }, (_, n) => `${n}`);
+    await Promise.all(texts.map((text) => link.publish(toQueue(queue, text))));
+    const { got, kept, lost } = await consuming(link, queue, { prefetch: 200 });
+    await eventually('all are here', () => got.length === 200);
+
+    proxy.slow({ latencyMs: 20 });
+    const flushed = got.map((delivery) => {
+      delivery.ack();
+      return delivery.channel.flushed();
+    });
+
+    await expect(Promise.all(flushed)).resolves.toHaveLength(200);
+    expect(lost).toEqual([]);
+    await kept.close();
+    expect(await drain(link, queue)).toEqual([]);
+  });
+
   test('an ack after a reconnect is lost: the message with the same tag on the new channel is not touched', async () => {
     const { link } = await filled(proxy.url(), queue, ['one', 'two']);
     const { got, kept, lost } = await consuming(link, queue, { prefetch: 1 });

@@ -44,6 +44,10 @@ export class ConsumingChannel {
   #lossCause: unknown = null;
   /** Of the next consumer; null: the broker was not told yet. */
   #limit: number | null = null;
+  /** What the broker was asked for and has not answered. */
+  #flushing: Promise<void> | null = null;
+  /** What it is asked for then. */
+  #flushedNext: Promise<void> | null = null;
 
   constructor(
     raw: Channel,
@@ -103,10 +107,29 @@ export class ConsumingChannel {
 
   /**
    * Resolves when the broker has read all that was written on this channel, acks included. By a call that needs no right and changes
-   * nothing: it repeats the limit of consumers to come. (Asking for an exchange takes the right to read it, on 4.3.)
+   * nothing: it repeats the limit of consumers to come. (Asking for an exchange takes the right to read it, on 4.3.) A channel has one
+   * call under way: whoever asks meanwhile asks together, or 256 who ask at once would wait for as many round trips.
    */
-  async flushed(): Promise<void> {
-    await this.#call(() => this.raw.prefetch(this.#limit ?? this.#options.prefetch), `flush ${this.#options.what}`);
+  flushed(): Promise<void> {
+    if (this.#flushing === null) return this.#flush();
+    this.#flushedNext ??= this.#flushing
+      .catch(() => {})
+      .then(() => {
+        this.#flushedNext = null;
+        return this.#flush();
+      });
+    return this.#flushedNext;
+  }
+
+  #flush(): Promise<void> {
+    const call = (): Promise<unknown> => this.raw.prefetch(this.#limit ?? this.#options.prefetch);
+    const flushing = this.#call(call, `flush ${this.#options.what}`).then(() => {});
+    this.#flushing = flushing;
+    const over = (): void => {
+      if (this.#flushing === flushing) this.#flushing = null;
+    };
+    flushing.then(over, over);
+    return flushing;
   }
 
   /** The broker hands out nothing more; what is in hand stays in hand. */
