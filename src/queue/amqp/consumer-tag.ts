@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** AMQP allows 255 bytes; the driver puts a word behind it for a second consumer of a channel. */
+/** AMQP allows 255 bytes; the driver puts a word or a number behind it for further consumers of a channel. */
 const longestBytes = 200;
 
 /**

@@ -75,6 +75,8 @@ export class Feed {
   #kept: KeptConsumer | null = null;
   #channel: ConsumingChannel | null = null;
   #tags: readonly string[] = [];
+  /** How many were started on the channel. */
+  #consumers = 0;
   #setUps = 0;
   #wanted = false;
   /** Unordered: whether the second consumer was started. */
@@ -296,6 +298,7 @@ export class Feed {
   async #setUp(channel: ConsumingChannel): Promise<void> {
     this.#channel = channel;
     this.#tags = [];
+    this.#consumers = 0;
     // After a loss, who waits for nothing must not be handed what others wait for.
     if (this.#setUps++ > 0 && !this.#options.isAwaited()) this.#wanted = false;
     if (!this.#wanted) return;
@@ -322,11 +325,12 @@ export class Feed {
   /** Unordered, with a prefetch of 1 at first: see `#widen`. */
   async #consumeOn(channel: ConsumingChannel): Promise<void> {
     if (this.#tags.length > 0) return;
-    const { ordered, consumer: consumerTag, untilHeard } = this.#options;
+    const { ordered, untilHeard } = this.#options;
     await untilHeard();
     if (!this.#wanted) return;
     if (!ordered) this.#isWide = false;
-    if (!ordered && this.#setUps > 1) await channel.limit(1);
+    if (!ordered) await channel.limit(1);
+    const consumerTag = this.#nextTag();
     this.#tags = [consumerTag];
     // Never with a priority: see docs/decisions/amqp-driver.md, "Whose lane it is".
     await channel.consume(this.source.queue, { consumerTag });
@@ -341,13 +345,22 @@ export class Feed {
    * change the prefetch of a consumer, and what is pushed beside a killer is counted with it.
    */
   async #widen(): Promise<void> {
-    const { prefetch, consumer } = this.#options;
+    const { prefetch } = this.#options;
     const channel = this.#channel;
     if (channel === null || this.#tags.length !== 1 || prefetch === 1) return;
-    const consumerTag = `${consumer} more`;
+    const consumerTag = this.#nextTag();
     this.#tags = [...this.#tags, consumerTag];
     await channel.limit(prefetch - 1);
     await channel.consume(this.source.queue, { consumerTag });
+  }
+
+  /**
+   * Another one for each consumer of a channel: of one that was cancelled and comes again by its name, a quorum queue counts what it still
+   * has in hand, and pushes it nothing while that is all of its prefetch.
+   */
+  #nextTag(): string {
+    const { consumer } = this.#options;
+    return this.#consumers++ === 0 ? consumer : `${consumer} ${this.#consumers}`;
   }
 
   #arrived(delivery: Delivery): void {
