@@ -8,7 +8,9 @@ export function classifyMysql(error: unknown): Classification {
   if (typeof error !== 'object' || error === null) return final('internal');
   const { errno, code, fatal, syscall } = error as MysqlError;
   // A connection that is refused or never comes about has carried no statement.
-  if (syscall === 'connect' || syscall === 'getaddrinfo') return { ...again('unavailable'), ...detailOf(error) };
+  if (syscall === 'connect' || syscall === 'getaddrinfo') return { ...again('unavailable'), ...detailOf([error]) };
+  const tried = error instanceof AggregateError ? (error.errors as readonly MysqlError[]) : [];
+  if (tried[0]?.syscall === 'connect') return { ...again('unavailable'), ...detailOf(tried) };
   const known = byNumber.get(errno) ?? byClientCode.get(code);
   if (known !== undefined) return known;
   // mysql2 refuses a statement on a connection that it knows to be dead, and that has neither number nor code.
@@ -25,11 +27,14 @@ interface MysqlError {
   readonly hostname?: unknown;
 }
 
-/** Where there was no connection to; nothing where the client does not say. */
-function detailOf({ code, address, port, hostname }: MysqlError): { readonly detail?: string } {
-  if (typeof hostname === 'string') return { detail: `no address is known of ${hostname} (${String(code)})` };
-  if (typeof address !== 'string') return {};
-  return { detail: `no connection to ${address}${port === undefined ? '' : `:${String(port)}`} (${String(code)})` };
+/** Where there was no connection to, each address of a name; nothing where the client does not say. */
+function detailOf(tried: readonly MysqlError[]): { readonly detail?: string } {
+  const details = tried.flatMap(({ code, address, port, hostname }) => {
+    if (typeof hostname === 'string') return [`no address is known of ${hostname} (${String(code)})`];
+    if (typeof address !== 'string') return [];
+    return [`no connection to ${address}${port === undefined ? '' : `:${String(port)}`} (${String(code)})`];
+  });
+  return details.length === 0 ? {} : { detail: details.join(', ') };
 }
 
 function final(code: QueueErrorCode): Classification {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createConnection } from 'mysql2';
 import { expect, test } from 'vitest';
 import { classifyMysql } from '../../src/sql/mysql-errors.js';
 
@@ -48,4 +51,26 @@ test.each([
   ],
 ])('of %o it is said where there was no connection to', (fields, detail) => {
   expect(classifyMysql(raw(fields))).toMatchObject({ code: 'unavailable', detail });
+});
+
+test('of a name with several addresses, none of which answers, each is said, and that nothing was sent', async () => {
+  const socket = connect({
+    ...{ host: 'localhost', port: 1 },
+    lookup: (_, __, found) =>
+      found(null, [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ]),
+  });
+  const [error] = await once(createConnection({ stream: socket }), 'error');
+
+  expect(classifyMysql(error)).toEqual({
+    ...{ code: 'unavailable', retryable: true, outcomeUnknown: false },
+    detail: 'no connection to 127.0.0.1:1 (ECONNREFUSED), no connection to 127.0.0.2:1 (ECONNREFUSED)',
+  });
+  expect(
+    classifyMysql(
+      Object.assign(new AggregateError([raw({ code: 'ETIMEDOUT', syscall: 'connect' })]), { code: 'ETIMEDOUT' }),
+    ),
+  ).toEqual({ code: 'unavailable', retryable: true, outcomeUnknown: false });
 });
