@@ -36,8 +36,8 @@ test('the lease of a handler that publishes one after another is extended', asyn
   const [topic, next] = [jobTopic(), jobTopic()];
   await using queue = await openQueue(`sqlite:${folder.file}?leaseMs=1500`, { topics: [topic, next] });
   const database = new Libsql(folder.file, { timeout: 5_000 });
-  const inHand = (): { lease_ends_at: number; claim_token: number } | undefined =>
-    database.prepare('select lease_ends_at, claim_token from signalbox_messages where state = 2').all([])[0] as never;
+  const inHand = (): { lease_ends_at: number; token: number } | undefined =>
+    database.prepare('select lease_ends_at, token from signalbox_claims').all([])[0] as never;
   await queue.publish(topic, { n: 1 });
 
   const [before, after] = await new Promise<unknown[]>((resolve, reject) => {
@@ -54,7 +54,7 @@ test('the lease of a handler that publishes one after another is extended', asyn
       .catch(reject);
   });
 
-  expect(after).toMatchObject({ claim_token: (before as { claim_token: number }).claim_token });
+  expect(after).toMatchObject({ token: (before as { token: number }).token });
   expect(after).not.toEqual(before);
   database.close();
 });

@@ -1,11 +1,9 @@
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import type { Receipt as OpaqueReceipt, Settlement, SettleResult } from '../driver.js';
+import { forgetIfDone } from './range-claims.js';
 import { Receipt } from './receipt.js';
-import { done, letGo, lost, underClaim } from './settling.js';
+import { done, heldBy, letGo, lost } from './settling.js';
 
-/** Looked for first: a deletion that answers its rows takes twice as long as both. */
-const heldOfClaim = `select json_group_array(row_id) as held from {messages}
-  where row_id in (select value from json_each(?)) and ${underClaim}`;
 const deleteRows = 'delete from {messages} where row_id in (select value from json_each(?))';
 
 /** All of one group. */
@@ -28,9 +26,10 @@ export function* ackTogether(batch: readonly Settlement[], now: number): Steps<R
 
 function* deleteHeld(token: number, acks: Acks, now: number): Steps<ReadonlySet<number>> {
   const rowIds = [...acks.keys()].map(({ rowId }) => rowId);
-  const [row] = yield* ask(heldOfClaim, JSON.stringify(rowIds), token, now);
-  const held = String(row?.held);
+  // Looked for first: a deletion that answers its rows takes twice as long as both.
+  const held = yield* heldBy(token, rowIds, now);
   yield* ask(deleteRows, held);
+  yield* forgetIfDone(token);
   return new Set(JSON.parse(held) as number[]);
 }
 

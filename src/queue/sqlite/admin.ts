@@ -78,11 +78,12 @@ async function inBatches(
 /** What a removed group leaves behind, but for what is delayed. */
 async function clear(file: QueueFile, groupId: number): Promise<void> {
   for (const from of [
-    ...[state.ready, state.behind, state.inHand].map(
+    ...[state.ready, state.returned, state.behind, state.inHand].map(
       (of) => `{messages} where row_id in (
         select row_id from {messages} where group_id = ? and state = ${of} limit ${batchSize})`,
     ),
     `{letters} where letter_id in (select letter_id from {letters} where box = ? limit ${batchSize})`,
+    `{claims} where token in (select token from {claims} where group_id = ? limit ${batchSize})`,
   ]) {
     while ((await file.write(() => ask(`delete from ${from} returning 1`, groupId))).length === batchSize);
   }

@@ -2,6 +2,7 @@ import type { SqliteRow } from '../../sql/sqlite-connection.js';
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
 import { nextToken } from './places.js';
 import { promote } from './promoting.js';
+import { backInLine, claimRange, divideEnded, waiting } from './range-claims.js';
 import { contentColumns } from './rows.js';
 import { state } from './state.js';
 
@@ -17,14 +18,19 @@ export interface Claim {
 const sight = 256;
 
 /** A look without the write lock: whether a claim could find anything, so that an idle reader writes nothing. */
-export const anythingDue = `select 1 as due where exists (select 1 from {messages} where group_id = ?1 and state = 0)
+export const anythingDue = `select 1 as due where exists (select 1 from {messages} where ${waiting.beyond})
+  or exists (select 1 from {messages} where ${waiting.returned})
+  or exists (select 1 from {messages} where ${waiting.unplaced})
+  or exists (select 1 from {messages} where ${waiting.misplaced})
   or exists (select 1 from {messages} where group_id = ?1 and state = 1 and due_at <= ?2)
-  or exists (select 1 from {messages} where group_id = ?1 and state = 2 and lease_ends_at <= ?2)`;
+  or exists (select 1 from {messages} where group_id = ?1 and state = 2 and lease_ends_at <= ?2)
+  or exists (select 1 from {claims} where group_id = ?1 and lease_ends_at <= ?2)`;
 
 /** When the next delay or lease of a group ends; null in both: nothing is waited for. */
 export const nextAlarm = `select
   (select min(due_at) from {messages} where group_id = ?1 and state = 1) as due_at,
-  (select min(lease_ends_at) from {messages} where group_id = ?1 and state = 2) as lease_ends_at`;
+  (select min(lease_ends_at) from {messages} where group_id = ?1 and state = 2) as lease_ends_at,
+  (select min(lease_ends_at) from {claims} where group_id = ?1) as range_ends_at`;
 
 export interface Claimed {
   readonly groupId: number;
@@ -42,34 +48,64 @@ const claimSql = `update {messages}
  * Read after the update: one that answers its rows copies each of them aside before, which took 2 us of a message's 8. Not all columns:
  * libsql takes some 0.3 us for each of a row that it hands over.
  */
-const claimedSql = `select row_id, hand_outs, attempt, postpones, first_failed_at, ${contentColumns.join(', ')}
+const handedOver = `attempt, postpones, first_failed_at, ${contentColumns.join(', ')}`;
+const claimedSql = `select row_id, hand_outs, ${handedOver}
   from (select value as chosen from json_each(?)) cross join {messages} on row_id = chosen`;
+const beyondSql = `select row_id, hand_outs + 1 as hand_outs, ${handedOver} from {messages} where ${waiting.beyond} order by place limit ?2`;
 
 /** Hands out up to `max` of what is due, in the order of places. */
-export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now: number): Steps<Claimed> {
+export function* claim(by: Claim, now: number): Steps<Claimed> {
+  const { groupId, ordered, max } = by;
   yield* endLeases(groupId, now);
   yield* promote(groupId, now);
   const chosen = ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max);
-  if (chosen.length === 0) return { groupId, token: 0, rows: [] };
+  const beyond = ordered || chosen.length === max ? [] : yield* ask(beyondSql, groupId, max - chosen.length);
+  if (chosen.length + beyond.length === 0) return { groupId, token: 0, rows: [] };
   const token = yield* nextToken();
+  const rows = chosen.length === 0 ? [] : yield* claimEach(by, token, chosen, now);
+  if (beyond.length > 0) yield* claimAll(by, token, beyond, now);
+  return { groupId, token, rows: [...rows, ...beyond] };
+}
+
+function* claimEach(
+  { holderId, leaseMs }: Claim,
+  token: number,
+  chosen: readonly number[],
+  now: number,
+): Steps<readonly SqliteRow[]> {
   const rowIds = JSON.stringify(chosen);
   yield* ask(claimSql, token, holderId, now + leaseMs, rowIds);
-  return { groupId, token, rows: yield* ask(claimedSql, rowIds) };
+  return yield* ask(claimedSql, rowIds);
+}
+
+function* claimAll(
+  { groupId, holderId, leaseMs }: Claim,
+  token: number,
+  rows: readonly SqliteRow[],
+  now: number,
+): Steps<void> {
+  const [firstRow, lastRow] = [Number(rows[0]?.row_id), Number(rows[rows.length - 1]?.row_id)];
+  yield* claimRange({ token, groupId, holderId, leaseEndsAt: now + leaseMs, firstRow, lastRow });
 }
 
 /** Whose lease has ended is where it was, counted: nobody has to have noticed. */
 export function* endLeases(groupId: number, now: number): Steps<void> {
+  yield* divideEnded(groupId, now);
   yield* ask(
-    `update {messages} set state = ${state.ready}, claim_token = null
+    `update {messages} set state = ${backInLine}, claim_token = null
       where group_id = ? and state = ${state.inHand} and lease_ends_at <= ?`,
     ...[groupId, now],
   );
 }
 
+/** Of what is claimed message by message, before all that was never claimed. */
 function* firstOfLine(groupId: number, max: number): Steps<readonly number[]> {
   const [row] = yield* ask(
     `select json_group_array(row_id) as line from (
-      select row_id from {messages} where group_id = ? and state = ${state.ready} order by place limit ?)`,
+      select row_id, place from {messages} where ${waiting.unplaced}
+      union all select row_id, place from {messages} where ${waiting.misplaced}
+      union all select row_id, place from {messages} where ${waiting.returned}
+      order by place limit ?2)`,
     ...[groupId, max],
   );
   return JSON.parse(String(row?.line)) as number[];

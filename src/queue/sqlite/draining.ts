@@ -6,13 +6,14 @@ import { endLeases } from './claiming.js';
 import type { Client } from './client.js';
 import { boxNumber, firstLetters, letterOf, purgeLetters } from './letters.js';
 import { promote } from './promoting.js';
+import { inRanges, waiting } from './range-claims.js';
 import { countsOf, readMessage } from './rows.js';
 import { letGo } from './settling.js';
 import { state } from './state.js';
 
 /**
  * See `DriverAdmin.drain`. What is kept elsewhere is marked with a token while it waits here as before, and deleted by row and
- * token: a row's number may meanwhile be that of a new message, and whoever claims a message puts his own token there.
+ * token: a row's number may meanwhile be that of a new message, and whoever claims a message puts his own token there, or has it in a range.
  */
 export async function drain(
   { file, now }: Client,
@@ -27,11 +28,14 @@ export async function drain(
     yield* endLeases(groupId, at);
     yield* promote(groupId, at);
     // What is due by its place, then what is delayed by its time: each from an index, so that nothing is sorted.
-    const first = (of: number, order: string) =>
-      ask(`select * from {messages} where group_id = ? and state = ${of} order by ${order} limit ?`, groupId, max);
-    const due = [...(yield* first(state.ready, 'place')), ...(yield* first(state.behind, 'place'))];
+    const first = (which: string, order: string) =>
+      ask(`select * from {messages} where ${which} order by ${order} limit ?2`, groupId, max);
+    const due: SqliteRow[] = [];
+    for (const which of Object.values(waiting)) due.push(...(yield* first(which, 'place')));
     due.sort((one, other) => Number(one.place) - Number(other.place));
-    return yield* marked([...due, ...(yield* first(state.delayed, 'due_at, place'))].slice(0, max));
+    return yield* marked(
+      [...due, ...(yield* first(`group_id = ?1 and state = ${state.delayed}`, 'due_at, place'))].slice(0, max),
+    );
   });
   if (rows.length === 0) return 0;
   await keep(
@@ -62,12 +66,16 @@ function* marked(rows: readonly SqliteRow[]): Steps<readonly SqliteRow[]> {
 }
 
 function* remove(rows: readonly SqliteRow[]): Steps<void> {
+  const groupId = Number(rows[0]?.group_id);
   for (const { row_id, claim_token } of rows) {
-    yield* ask('delete from {messages} where row_id = ? and claim_token = ?', Number(row_id), Number(claim_token));
+    yield* ask(
+      `delete from {messages} where row_id = ?2 and claim_token = ?3 and not (${inRanges})`,
+      ...[groupId, Number(row_id), Number(claim_token)],
+    );
   }
   // The first of a key may be gone, and those behind it stay.
   const keys = new Set(rows.flatMap(({ key }) => (typeof key === 'string' ? [key] : [])));
-  yield* letGo(Number(rows[0]?.group_id), [...keys]);
+  yield* letGo(groupId, [...keys]);
 }
 
 /** See `DriverAdmin.drainLetters`. A letter's number is never given twice in a file, and its time is that of the burial. */

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { isMainThread, threadId } from 'node:worker_threads';
 import type { SqliteRow } from '../../sql/sqlite-connection.js';
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
+import { backInLine, divideOf } from './range-claims.js';
 import { state } from './state.js';
 
 /** Where a process number means something: the machine, and on Linux the namespace (a container has numbers of its own). */
@@ -110,8 +111,9 @@ export function isGone(row: SqliteRow): boolean {
 
 /** What it had in hand is where it was, counted. */
 export function* bury(holderId: number): Steps<void> {
+  yield* divideOf(holderId);
   yield* ask(
-    `update {messages} set state = ${state.ready}, claim_token = null
+    `update {messages} set state = ${backInLine}, claim_token = null
       where state = ${state.inHand} and holder_id = ?`,
     holderId,
   );

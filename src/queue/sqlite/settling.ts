@@ -3,6 +3,7 @@ import type { Settlement, SettleResult } from '../driver.js';
 import type { Catalogue } from './catalogue.js';
 import { nextPlaces } from './places.js';
 import { promote } from './promoting.js';
+import { backInLine, divide, extendRange, forgetIfDone, underClaim } from './range-claims.js';
 import { Receipt } from './receipt.js';
 import { dueAt, refusalOf, sendBatch } from './sending.js';
 import { state } from './state.js';
@@ -10,13 +11,11 @@ import { state } from './state.js';
 export const done: SettleResult = Object.freeze({ status: 'done' });
 export const lost: SettleResult = Object.freeze({ status: 'lost' });
 
-/** The token of the claim, and a time at which its lease must hold. */
-export const underClaim = `claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;
+const isHeld = `row_id = ?1 and ${underClaim}`;
+const deleteHeld = `delete from {messages} where ${isHeld}`;
 
-/** Of one row: what changes nothing was lost. */
-const held = `row_id = ? and ${underClaim}`;
-
-const deleteHeld = `delete from {messages} where ${held}`;
+/** Of one that is in hand by itself: what changes nothing was lost. */
+const held = `row_id = ? and claim_token = ? and state = ${state.inHand} and lease_ends_at > ?`;
 
 export function* settle(settlement: Settlement, catalogue: Catalogue, now: number): Steps<SettleResult> {
   const { receipt } = settlement;
@@ -37,11 +36,13 @@ export function* settle(settlement: Settlement, catalogue: Catalogue, now: numbe
 function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<boolean> {
   const which = [receipt.rowId, receipt.token, now] as const;
   let changed: number;
+  if (settlement.kind !== 'ack') yield* divide(receipt.token);
   if (settlement.kind === 'ack') {
     changed = yield* change(deleteHeld, ...which);
+    yield* forgetIfDone(receipt.token);
   } else if (settlement.kind === 'give-back') {
     changed = yield* change(
-      `update {messages} set state = ${state.ready}, claim_token = null, hand_outs = hand_outs - 1
+      `update {messages} set state = ${backInLine}, claim_token = null, hand_outs = hand_outs - 1
         where ${held}`,
       ...which,
     );
@@ -61,7 +62,7 @@ function* endHold(settlement: Settlement, receipt: Receipt, now: number): Steps<
 }
 
 function* holds({ rowId, token }: Receipt, now: number): Steps<boolean> {
-  return (yield* ask(`select 1 from {messages} where ${held}`, rowId, token, now)).length > 0;
+  return (yield* ask(`select 1 from {messages} where ${isHeld}`, rowId, token, now)).length > 0;
 }
 
 const nextOfKeys = `update {messages} set state = ${state.ready} where row_id in (
@@ -73,19 +74,38 @@ export function* letGo(groupId: number, keys: readonly string[]): Steps<void> {
   yield* ask(nextOfKeys, groupId, JSON.stringify(keys));
 }
 
-export function* extend(receipt: unknown, ms: number, now: number): Steps<'done' | 'lost'> {
-  if (!(receipt instanceof Receipt)) return 'lost';
-  const changed = yield* change(
-    `update {messages} set lease_ends_at = ? where ${held}`,
-    ...[now + ms, receipt.rowId, receipt.token, now],
+/** Of these rows, those that the claim has in hand: a JSON array. */
+export function* heldBy(token: number, rowIds: readonly number[], now: number): Steps<string> {
+  const [row] = yield* ask(
+    `select json_group_array(row_id) as held from {messages}
+      where row_id in (select value from json_each(?1)) and ${underClaim}`,
+    ...[JSON.stringify(rowIds), token, now],
   );
-  return changed > 0 ? 'done' : 'lost';
+  return String(row?.held);
+}
+
+/** Prolongs what of these rows the claim has in hand; answers which. */
+export function* extend(
+  token: number,
+  rowIds: readonly number[],
+  leaseEndsAt: number,
+  now: number,
+): Steps<ReadonlySet<number>> {
+  const held = yield* heldBy(token, rowIds, now);
+  if (!(yield* extendRange(token, held, leaseEndsAt, now))) yield* divide(token);
+  yield* ask(
+    `update {messages} set lease_ends_at = ?
+      where row_id in (select value from json_each(?)) and state = ${state.inHand} and claim_token = ?`,
+    ...[leaseEndsAt, held, token],
+  );
+  return new Set(JSON.parse(held) as number[]);
 }
 
 /** A reader that leaves: what it held is where it was, counted as a hand-out without an answer. */
 export function* putBack({ rowId, token }: Receipt): Steps<void> {
+  yield* divide(token);
   yield* ask(
-    `update {messages} set state = ${state.ready}, claim_token = null where row_id = ? and claim_token = ? and state = ${state.inHand}`,
+    `update {messages} set state = ${backInLine}, claim_token = null where row_id = ? and claim_token = ? and state = ${state.inHand}`,
     ...[rowId, token],
   );
 }

@@ -1,6 +1,6 @@
 /** Where a message stands in its group: the column `state`. */
 export const state = {
-  /** Due, and served by its place. */
+  /** Due, and served by its place; or, in a range that somebody has claimed, in hand: see `range-claims.ts`. */
   ready: 0,
   /** Outside the line until `due_at`, and then until it is promoted. */
   delayed: 1,
@@ -12,4 +12,6 @@ export const state = {
    * `ready` whenever none is in hand.
    */
   behind: 3,
+  /** Was in hand and is due again, at a place that its group's frontier has passed. */
+  returned: 4,
 } as const;

@@ -156,7 +156,9 @@ export class SqliteSubscription implements DriverSubscription {
     const { file, clock } = this.#client;
     const [alarm] = await this.#look(nextAlarm);
     if (ended.aborted) return;
-    const times = [alarm?.due_at, alarm?.lease_ends_at, giveUpAt].filter((at) => typeof at === 'number');
+    const times = [alarm?.due_at, alarm?.lease_ends_at, alarm?.range_ends_at, giveUpAt].filter(
+      (at) => typeof at === 'number',
+    );
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         cancelAlarm();
@@ -184,11 +186,7 @@ export class SqliteSubscription implements DriverSubscription {
     return this.#client.run(() => {
       this.#check();
       const client = this.#client;
-      return client.file.write(function* () {
-        const results: ('done' | 'lost')[] = [];
-        for (const receipt of receipts) results.push(yield* extend(receipt, ms, client.now()));
-        return results;
-      });
+      return client.file.write(() => extendAll(receipts, ms, client.now()));
     });
   }
 
@@ -203,4 +201,19 @@ function* settleAll(batch: readonly Settlement[], catalogue: Catalogue, now: num
   const results: SettleResult[] = [];
   for (const settlement of batch) results.push(acked.get(settlement) ?? (yield* settle(settlement, catalogue, now)));
   return results;
+}
+
+function* extendAll(receipts: readonly OpaqueReceipt[], ms: number, now: number): Steps<readonly ('done' | 'lost')[]> {
+  const rowsOf = new Map<number, number[]>();
+  for (const receipt of receipts) {
+    if (!(receipt instanceof Receipt)) continue;
+    const rowIds = rowsOf.get(receipt.token);
+    if (rowIds === undefined) rowsOf.set(receipt.token, [receipt.rowId]);
+    else rowIds.push(receipt.rowId);
+  }
+  const extended = new Map<number, ReadonlySet<number>>();
+  for (const [token, rowIds] of rowsOf) extended.set(token, yield* extend(token, rowIds, now + ms, now));
+  return receipts.map((receipt) =>
+    receipt instanceof Receipt && extended.get(receipt.token)?.has(receipt.rowId) ? 'done' : 'lost',
+  );
 }
