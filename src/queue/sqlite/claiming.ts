@@ -1,9 +1,9 @@
 import type { SqliteRow } from '../../sql/sqlite-connection.js';
 import { ask, type Steps } from '../../sql/sqlite-steps.js';
+import { handedOver, readRows } from './handed-over.js';
 import { nextToken } from './places.js';
 import { promote } from './promoting.js';
 import { backInLine, claimRange, divideEnded, waiting } from './range-claims.js';
-import { contentColumns } from './rows.js';
 import { state } from './state.js';
 
 export interface Claim {
@@ -36,56 +36,36 @@ export interface Claimed {
   readonly groupId: number;
   /** 0 where nothing was claimed. */
   readonly token: number;
-  /** In the order of service, as they are from now on: `hand_outs` counts this one. */
+  /** In the order of service, as they were: `hand_outs` does not count this one. */
   readonly rows: readonly SqliteRow[];
 }
 
+/** Beside a look, not one statement that answers its rows: that copies each of them aside before, which took 2 us of a message's 8. */
 const claimSql = `update {messages}
   set state = ${state.inHand}, claim_token = ?, holder_id = ?, lease_ends_at = ?, hand_outs = hand_outs + 1
   where row_id in (select value from json_each(?))`;
 
-/**
- * Read after the update: one that answers its rows copies each of them aside before, which took 2 us of a message's 8. Not all columns:
- * libsql takes some 0.3 us for each of a row that it hands over.
- */
-const handedOver = `attempt, postpones, first_failed_at, ${contentColumns.join(', ')}`;
-const claimedSql = `select row_id, hand_outs, ${handedOver}
-  from (select value as chosen from json_each(?)) cross join {messages} on row_id = chosen`;
-const beyondSql = `select row_id, hand_outs + 1 as hand_outs, ${handedOver} from {messages} where ${waiting.beyond} order by place limit ?2`;
+const rowsChosen = handedOver(
+  'from (select value as chosen from json_each(?1)) cross join {messages} on row_id = chosen',
+);
+const rowsBeyond = handedOver(`from {messages} where ${waiting.beyond} order by place limit ?2`);
 
 /** Hands out up to `max` of what is due, in the order of places. */
-export function* claim(by: Claim, now: number): Steps<Claimed> {
-  const { groupId, ordered, max } = by;
+export function* claim({ groupId, ordered, max, holderId, leaseMs }: Claim, now: number): Steps<Claimed> {
   yield* endLeases(groupId, now);
   yield* promote(groupId, now);
-  const chosen = ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max);
-  const beyond = ordered || chosen.length === max ? [] : yield* ask(beyondSql, groupId, max - chosen.length);
-  if (chosen.length + beyond.length === 0) return { groupId, token: 0, rows: [] };
+  const chosen = JSON.stringify(ordered ? yield* firstOfKeys(groupId, max) : yield* firstOfLine(groupId, max));
+  const single = yield* readRows(rowsChosen, chosen);
+  const beyond = ordered || single.length === max ? [] : yield* readRows(rowsBeyond, groupId, max - single.length);
+  if (single.length + beyond.length === 0) return { groupId, token: 0, rows: [] };
   const token = yield* nextToken();
-  const rows = chosen.length === 0 ? [] : yield* claimEach(by, token, chosen, now);
-  if (beyond.length > 0) yield* claimAll(by, token, beyond, now);
-  return { groupId, token, rows: [...rows, ...beyond] };
-}
-
-function* claimEach(
-  { holderId, leaseMs }: Claim,
-  token: number,
-  chosen: readonly number[],
-  now: number,
-): Steps<readonly SqliteRow[]> {
-  const rowIds = JSON.stringify(chosen);
-  yield* ask(claimSql, token, holderId, now + leaseMs, rowIds);
-  return yield* ask(claimedSql, rowIds);
-}
-
-function* claimAll(
-  { groupId, holderId, leaseMs }: Claim,
-  token: number,
-  rows: readonly SqliteRow[],
-  now: number,
-): Steps<void> {
-  const [firstRow, lastRow] = [Number(rows[0]?.row_id), Number(rows[rows.length - 1]?.row_id)];
-  yield* claimRange({ token, groupId, holderId, leaseEndsAt: now + leaseMs, firstRow, lastRow });
+  const leaseEndsAt = now + leaseMs;
+  if (single.length > 0) yield* ask(claimSql, token, holderId, leaseEndsAt, chosen);
+  if (beyond.length > 0) {
+    const [firstRow, lastRow] = [Number(beyond[0]?.row_id), Number(beyond[beyond.length - 1]?.row_id)];
+    yield* claimRange({ token, groupId, holderId, leaseEndsAt, firstRow, lastRow });
+  }
+  return { groupId, token, rows: [...single, ...beyond] };
 }
 
 /** Whose lease has ended is where it was, counted: nobody has to have noticed. */

@@ -148,7 +148,7 @@ export class SqliteSubscription implements DriverSubscription {
     const { message, fault } = readMessage(row, this.#options.topic);
     const receipt = new Receipt(Number(row.row_id), token, groupId, message.key);
     this.#held.add(receipt);
-    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs) - 1, fault };
+    return { receipt, message, counts: countsOf(row), redeliveries: Number(row.hand_outs), fault };
   }
 
   /** Waits until something may be there: somebody wrote, a delay or a lease ends, or the time is up. */
