@@ -2,7 +2,8 @@
 import Libsql from 'libsql';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DriverSubscription, Received, Settlement, SettleResult } from '../../src/queue/driver.js';
-import type { SqliteDriver } from '../../src/queue/sqlite/driver.js';
+import { SqliteDriver } from '../../src/queue/sqlite/driver.js';
+import { settingsOf } from '../../src/queue/sqlite/options.js';
 import { consumeAll, entry, OnAFile, readerOf, take } from './on-a-file.js';
 
 let file: OnAFile;
@@ -143,6 +144,23 @@ test('who drains finds what was given back, at its place', async () => {
 
   expect(kept).toEqual(['a', 'b', 'c']);
   expect(await consumeAll(other, 10)).toEqual([]);
+});
+
+test('what a driver held that was killed is there for the next one at once, counted', async () => {
+  await publish('a', 'b', 'c');
+  // Not one of the file's own: whoever was killed is never closed.
+  const victim = new SqliteDriver(settingsOf({ path: file.path, clock: file.clock }));
+  await victim.open({ logger: { info() {}, warn() {} }, emit() {} });
+  await take(await readerOf(victim, 'plain'), 2);
+
+  victim.kill();
+
+  const received = await take(await readerOf(await file.driver(), 'plain'), 10);
+  expect(received.map(({ message, redeliveries }) => [message.id, redeliveries])).toEqual([
+    ['a', 1],
+    ['b', 1],
+    ['c', 0],
+  ]);
 });
 
 test('nothing is left of the claims of a group that is removed', async () => {
