@@ -146,6 +146,12 @@ export interface DriverSubscription {
   readonly lease: DriverLease | null;
 
   /**
+   * Why it can read nothing at present, or not from all lanes, though it goes on trying: for people, shown in health. Null, or left out:
+   * nothing is known to be wrong. What `receive` rejects with need not be in it.
+   */
+  readonly trouble?: string | null;
+
+  /**
    * Stops reading. What is still held goes back at once, in its old place, counted as a hand-out without
    * an answer. Called twice, or at once: one closing.
    */

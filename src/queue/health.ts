@@ -1,6 +1,6 @@
 /** How a queue is at present, as far as it knows without asking the backend. */
 export interface Health {
-  /** `degraded`: connected, but the backend takes no messages at present, or would not settle some. */
+  /** `degraded`: connected, but the backend takes no messages at present, would not settle some, or lets a consumer not read. */
   readonly status: 'ok' | 'degraded' | 'down';
   readonly backend: string;
   /** False once `close` has begun. */
@@ -18,5 +18,7 @@ export interface Health {
     readonly paused: boolean;
     /** Messages that the backend would not settle and holds until the subscription is made anew, which happens by itself; 0 where leases end. */
     readonly stranded: number;
+    /** Why it reads nothing at present, or not from all of its lanes, which is tried again by itself; null: nothing is known to be wrong. */
+    readonly trouble: string | null;
   }[];
 }

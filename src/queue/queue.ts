@@ -321,20 +321,22 @@ export class Queue implements Publisher, Subscriber, AsyncDisposable {
     const { driver, phase } = this.#context;
     const { connected, blocked } = driver.health();
     const open = phase() === 'open';
-    const well = blocked === null && [...this.#readers].every(({ stranded }) => stranded === 0);
+    const readers = [...this.#readers];
+    const well = blocked === null && readers.every(({ stranded, trouble }) => stranded === 0 && trouble === null);
     return {
       status: !open || !connected ? 'down' : well ? 'ok' : 'degraded',
       backend: driver.name,
       open,
       connected,
       blocked,
-      consumers: [...this.#readers].map(({ consumer, topic, group, size, groupPaused, stranded }) => ({
+      consumers: readers.map(({ consumer, topic, group, size, groupPaused, stranded, trouble }) => ({
         consumer,
         topic: topic.name,
         group,
         held: size,
         paused: groupPaused,
         stranded,
+        trouble,
       })),
     };
   }

@@ -111,6 +111,11 @@ export class Reader implements Holder {
     return this.#stranded.size;
   }
 
+  /** Why the backend lets it read nothing, or not all; null: nothing is known to be wrong. */
+  get trouble(): string | null {
+    return this.#subscription?.trouble ?? null;
+  }
+
   /** How long the backend keeps a delivery for its holder; null where the connection does. */
   get leaseMs(): number | null {
     return this.#subscription?.lease?.ms ?? null;

@@ -104,6 +104,13 @@ export class Feed {
     return this.#trouble;
   }
 
+  /** Why the broker knows no consumer of it, though there should be one; null: it does, or it is not known yet. */
+  get absence(): unknown {
+    const trouble = this.#wanted ? (this.#kept?.trouble ?? null) : null;
+    // Where that is the connection, the driver says that it is not connected.
+    return trouble !== null && classify(trouble).code === 'unavailable' ? null : trouble;
+  }
+
   /** How many were pushed that nobody has taken. */
   get waiting(): number {
     return this.#waiting.length;

@@ -11,6 +11,7 @@ import {
   sleep,
 } from '../driver.js';
 import { atMost } from './at-most.js';
+import { wordsOf } from './connection/index.js';
 import { consumerTag } from './consumer-tag.js';
 import { Feed, type FeedOptions, type Handed } from './feed.js';
 import { LaneSharing } from './lane-sharing.js';
@@ -95,6 +96,16 @@ export class AmqpSubscription implements DriverSubscription {
     const { clock, logger, attendance, feed } = this.#context;
     const name = consumerTag(`${consumer}.reader`, null);
     return new LaneSharing({ link: feed.link, clock, logger, queue: attendance, consumer: name, lanes: this.#feeds });
+  }
+
+  /** A lane that gets no consumer, because the broker allows no more channels, is read by nobody. */
+  get trouble(): string | null {
+    const absences = this.#feeds.map(({ absence }) => absence).filter((absence) => absence !== null);
+    const [first] = absences;
+    if (first === undefined) return null;
+    const { length } = this.#feeds;
+    const what = length === 1 ? 'its queue is' : `${absences.length} of its ${length} lanes are`;
+    return `${what} not read: ${wordsOf(first)}`;
   }
 
   get topic(): string {

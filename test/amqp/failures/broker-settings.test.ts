@@ -175,3 +175,27 @@ await describeOwnServers(['rabbitmq'], { advancedConfig: impatient }, (_, server
     expect(large).toEqual([]);
   });
 });
+
+await describeOwnServers(['rabbitmq'], { advancedConfig: '[{rabbit, [{channel_max, 14}]}].\n' }, (_, server) => {
+  test('where the broker allows too few channels for the lanes of a topic, health says so until there are enough', async () => {
+    const [first, second] = [jobTopic({ ordering: 'key', lanes: 6 }), jobTopic({ ordering: 'key', lanes: 8 })];
+    await using queue = await openProcess([first, second], server().url);
+    const troubles = (): unknown[] => queue.health().consumers.map(({ topic, trouble }) => [topic, trouble]);
+    const [seen, keys] = [new Set<number>(), 40];
+    const consumer = await queue.consume(first, async () => {});
+    for (let n = 0; n < keys; n++) await queue.publish(second, { n }, { key: `${n}` });
+    expect([queue.health().status, troubles()]).toEqual(['ok', [[first.name, null]]]);
+
+    await queue.consume(second, async ({ message: { body } }) => void seen.add(body.n));
+    await eventually('it is degraded', () => queue.health().status === 'degraded');
+    expect(troubles()).toEqual([
+      [first.name, null],
+      [second.name, expect.stringMatching(/^\d of its 8 lanes are not read: .*channel/)],
+    ]);
+
+    await consumer.close();
+    await eventually('all lanes are read', () => seen.size === keys);
+    await eventually('it is well', () => queue.health().status === 'ok');
+    expect(troubles()).toEqual([[second.name, null]]);
+  });
+});

@@ -201,7 +201,7 @@ export const events: readonly Case[] = [
   ),
   ...promise(
     'H2',
-    '`health()` is data, and asks nobody: status, backend, whether it is open and connected, why the backend takes nothing at present, and what each consumer holds, or the backend for it.',
+    '`health()` is data, and asks nobody: status, backend, whether it is open and connected, why the backend takes nothing at present, what each consumer holds, or the backend for it, and why one is not served.',
     [
       queueCase('health-says-how-it-is', async (bench) => {
         const topic = bench.topic();
@@ -221,7 +221,15 @@ export const events: readonly Case[] = [
         assert.deepEqual(structuredClone(busy), busy);
         assert.deepEqual([busy.status, busy.open, busy.connected, busy.blocked], ['ok', true, true, null]);
         assert.deepEqual(busy.consumers, [
-          { consumer: consumer.consumer, topic: topic.name, group: 'default', held: 1, paused: false, stranded: 0 },
+          {
+            consumer: consumer.consumer,
+            topic: topic.name,
+            group: 'default',
+            held: 1,
+            paused: false,
+            stranded: 0,
+            trouble: null,
+          },
         ]);
         assert.deepEqual([idle.status, idle.consumers], ['ok', []]);
         assert.deepEqual([closed.status, closed.open], ['down', false]);
