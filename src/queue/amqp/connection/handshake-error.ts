@@ -23,8 +23,8 @@ const certificateErrors: ReadonlySet<string> = new Set([
 export function handshakeError(error: unknown, to: BrokerHost, { vhost }: ConnectionSettings): Error {
   if (error instanceof Refusal || error instanceof LinkError) return error;
   const host = describeHost(to);
-  const { code, message } =
-    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, message: '' };
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const message = messageOf(error);
   if (code !== undefined && certificateErrors.has(code)) {
     return new Refusal(
       'auth',
@@ -53,4 +53,10 @@ export function handshakeError(error: unknown, to: BrokerHost, { vhost }: Connec
     replyCode: Number.isNaN(replyCode) ? null : replyCode,
     cause: error,
   });
+}
+
+/** Of a name with several addresses, each is tried, and the error for all of them says nothing itself. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : '';
 }
