@@ -553,7 +553,10 @@ export interface Limits {
   readonly headerBytes: number;
   /** Most entries of one `send` or `settle`. */
   readonly batch: number;
-  /** How many `send` calls the portable layer keeps under way at once; never two with the same topic and key. */
+  /**
+   * How many `send` calls the portable layer keeps under way at once; never two with the same topic and key. Where an outbox is not atomic,
+   * so many `settle` calls of each subscription as well, beside one of plain acks; never two with the same receipt.
+   */
   readonly concurrentSends: number;
 }
 

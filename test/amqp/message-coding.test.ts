@@ -1,5 +1,6 @@
 import type { ConsumeMessage } from 'amqplib';
 import { describe, expect, it } from 'vitest';
+import { encodeLightLetter } from '../../src/queue/amqp/letter-coding.js';
 import {
   copyOf,
   decodeCounts,
@@ -7,6 +8,7 @@ import {
   encodeMessage,
   redeliveriesOf,
 } from '../../src/queue/amqp/message-coding.js';
+import { deathOf } from '../../src/queue/dead-letter.js';
 import { freshCounts, type StoredMessage } from '../../src/queue/driver.js';
 
 const message: StoredMessage = {
@@ -40,6 +42,22 @@ describe('a message in AMQP', () => {
 
     expect(Object.keys(properties.headers).filter((name) => /^(cc|bcc|x-(?!signalbox-))/i.test(name))).toEqual([]);
     expect(Object.keys(properties.headers).every((name) => Buffer.byteLength(name) <= 255)).toBe(true);
+  });
+
+  it('that is dead and too large for its stack alone says no more than that', () => {
+    const death = deathOf({
+      ...{ cause: 'rejected', reason: new Error('broken'), redeliveries: 0, now: 7, origin: 'test' },
+      ...{ attempt: 1, postpones: 0, firstFailedAt: null },
+    });
+    const burial = { topic: 'jobs', group: 'default', death, expireAfterMs: null, buriedAt: 7 };
+
+    const { properties } = encodeLightLetter(encodeMessage(message, 0, freshCounts), burial);
+
+    expect(properties.headers).toMatchObject({ plain: 'v', 'x-signalbox-key': 'k' });
+    expect(JSON.parse(String(properties.headers['x-signalbox-death']))).toMatchObject({
+      reason: 'broken',
+      error: { message: 'broken', stack: null },
+    });
   });
 
   it('that is copied has no name that AMQP cannot say, however deep', () => {

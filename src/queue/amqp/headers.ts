@@ -106,7 +106,7 @@ export function lightHeaders(headers: AmqpHeaders): {
   let left = lightBytes;
   for (const [name, value] of Object.entries(headers)) {
     const bytes = Buffer.byteLength(name) + Buffer.byteLength(asText(value));
-    const isOurs = name.startsWith(prefix) && !ofSenders.has(name);
+    const isOurs = own.has(name) && bytes <= mostOwnBytes;
     if (!isOurs && bytes > left) {
       leftOut.push(name);
     } else {
@@ -117,8 +117,13 @@ export function lightHeaders(headers: AmqpHeaders): {
   return { kept, leftOut };
 }
 
-/** Under names of ours, what a sender said. */
-const ofSenders: ReadonlySet<string> = new Set([header.headers, header.cc, header.bcc]);
+/** Names under which we say something ourselves: not what a sender said, of whom others may begin with our prefix as well. */
+const own: ReadonlySet<string> = new Set(
+  Object.values(header).filter((name) => ![header.headers, header.cc, header.bcc].some((theirs) => theirs === name)),
+);
+
+/** Nothing that we write under them is longer; somebody else may. */
+const mostOwnBytes = 1_024;
 
 /** The headers of a user, or of a foreign message, where whatever is no string is written as one. Of any message: it never throws. */
 export function decodeHeaders(headers: AmqpHeaders): Record<string, string> {

@@ -46,10 +46,11 @@ export function encodeLightLetter({ body, properties }: EncodedMessage, burial: 
 }
 
 function lightDeath(death: Death, leftOut: readonly string[]): Death {
-  const names = leftOut.join(', ');
+  const names = leftOut.join(', ').slice(0, 200);
+  const without = names === '' ? '' : ` (left out, because they fit no frame beside this: ${names})`;
   return {
     ...death,
-    reason: `${death.reason} (left out, because they fit no frame beside this: ${names.slice(0, 200)})`,
+    reason: `${death.reason}${without}`,
     error: death.error && { ...death.error, stack: null },
   };
 }
