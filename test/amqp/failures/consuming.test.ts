@@ -5,7 +5,7 @@ import type { Received, Settlement } from '../../../src/queue/driver.js';
 import { describeServers } from '../../servers/index.js';
 import { BrokerSide } from './broker-side.js';
 import { eventually } from './eventually.js';
-import { Gate, jobTopic, openProcess, queueOf } from './jobs.js';
+import { Gate, jobTopic, named, openProcess, queueOf } from './jobs.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -96,30 +96,42 @@ await describeServers(['rabbitmq'], (_, server) => {
     expect(await queue.admin.depth(topic, 'default')).toMatchObject({ ready: 0, dead: 0 });
   });
 
-  test.concurrent('who reads again while something is in hand is pushed its prefetch once, the first message alone', async () => {
-    const topic = jobTopic();
-    await using queue = await openProcess(topic, url);
-    await queue.publishBatch(
-      topic,
-      Array.from({ length: 30 }, (__, n) => ({ body: { n } })),
-    );
-    const driver = amqp(url);
-    await driver.open({ logger: { info: () => {}, warn: () => {} }, emit: () => {} });
-    try {
-      const subscription = await driver.subscribe({
-        ...{ topic: topic.name, group: 'default', prefetch: 10, consumer: 'again', onLost: () => {} },
-      });
-      expect(await subscription.receive(1, 10_000, new AbortController().signal)).toHaveLength(1);
-      await eventually('the prefetch is pushed', async () => (await broker.ready(queueOf(topic))) === 20);
-      await subscription.receive(1, 10_000, AbortSignal.abort());
-      await eventually('what was not taken is back', async () => (await broker.ready(queueOf(topic))) === 29);
+  test.concurrent.each(['first', 'second'])(
+    'who reads again while something is in hand is pushed its prefetch once, the first message alone: on the %s connection',
+    async (which) => {
+      const topic = jobTopic();
+      await using queue = await openProcess(topic, url);
+      await queue.publishBatch(
+        topic,
+        Array.from({ length: 30 }, (__, n) => ({ body: { n } })),
+      );
+      const options = named(url);
+      const lost: unknown[] = [];
+      const driver = amqp(options);
+      await driver.open({ logger: { info: () => {}, warn: () => {} }, emit: () => {} });
+      try {
+        const subscription = await driver.subscribe({
+          ...{ topic: topic.name, group: 'default', prefetch: 10, consumer: 'again' },
+          onLost: (receipts) => lost.push(...receipts),
+        });
+        const one = () => subscription.receive(1, 10_000, new AbortController().signal);
+        expect(await one()).toHaveLength(1);
+        if (which === 'second') {
+          await broker.closeConnections(options.connectionName);
+          await eventually('it is lost', () => lost.length === 1);
+          expect(await one()).toHaveLength(1);
+        }
+        await eventually('the prefetch is pushed', async () => (await broker.ready(queueOf(topic))) === 20);
+        await subscription.receive(1, 10_000, AbortSignal.abort());
+        await eventually('what was not taken is back', async () => (await broker.ready(queueOf(topic))) === 29);
 
-      expect(await subscription.receive(1, 10_000, new AbortController().signal)).toHaveLength(1);
-      await eventually('the prefetch is pushed', async () => (await broker.ready(queueOf(topic))) === 19);
-    } finally {
-      await driver.close();
-    }
-  });
+        expect(await one()).toHaveLength(1);
+        await eventually('the prefetch is pushed', async () => (await broker.ready(queueOf(topic))) === 19);
+      } finally {
+        await driver.close();
+      }
+    },
+  );
 
   test.concurrent('a second settlement of any kind is lost, writes nothing, and disturbs none of those beside it', async () => {
     const topic = jobTopic();
