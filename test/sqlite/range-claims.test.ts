@@ -1,7 +1,13 @@
 // Of this driver alone: a claim of an unordered group is one row for a range of its line, until something holds for a part of it.
 import Libsql from 'libsql';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DriverSubscription, Received, Settlement, SettleResult } from '../../src/queue/driver.js';
+import {
+  type DriverSubscription,
+  freshCounts,
+  type Received,
+  type Settlement,
+  type SettleResult,
+} from '../../src/queue/driver.js';
 import { SqliteDriver } from '../../src/queue/sqlite/driver.js';
 import { settingsOf } from '../../src/queue/sqlite/options.js';
 import { consumeAll, entry, OnAFile, readerOf, take } from './on-a-file.js';
@@ -172,6 +178,36 @@ test('nothing is left of the claims of a group that is removed', async () => {
   expect(claims()).toEqual([]);
   expect(database.prepare('select count(*) as n from signalbox_messages').all([])).toEqual([{ n: 0 }]);
   expect(statuses(await reader.settle(each('ack', received)))).toEqual(['lost', 'lost']);
+});
+
+test('whoever still holds something of a group that is removed keeps nothing that is delayed there from becoming a lost letter', async () => {
+  await publish('a');
+  await driver.send([entry('plain', 'later', { delayMs: 1_000 })]);
+  const [received] = await take(reader, 1);
+  await driver.admin.removeGroup('plain', 'default');
+
+  await file.clock.advance(1_000);
+  const release = { kind: 'release', delayMs: 0, counts: freshCounts, receipt: received?.receipt as object } as const;
+  expect(statuses(await reader.settle([release]))).toEqual(['lost']);
+
+  const { letters } = await driver.admin.letters({ kind: 'lost' }, { limit: 10, cursor: null });
+  expect(letters.map(({ message }) => message.id)).toEqual(['later']);
+});
+
+test('what is settled, extended or given back once its group is removed is lost, before all of it is deleted as well', async () => {
+  await publish('a', 'b', 'c', 'd');
+  const received = await take(reader, 4);
+
+  const [, acked, released, extended] = await Promise.all([
+    driver.admin.removeGroup('plain', 'default'),
+    reader.settle(each('ack', received.slice(0, 2))),
+    reader.settle(each('give-back', received.slice(2, 3))),
+    extend(received.slice(3), 1_000),
+  ]);
+
+  expect(statuses([...acked, ...released])).toEqual(['lost', 'lost', 'lost']);
+  expect(extended).toEqual(['lost']);
+  expect(database.prepare('select count(*) as n from signalbox_messages').all([])).toEqual([{ n: 0 }]);
 });
 
 test('a time is handed over with all its digits', async () => {

@@ -75,15 +75,18 @@ async function inBatches(
   return done;
 }
 
-/** What a removed group leaves behind, but for what is delayed. */
+/**
+ * What a removed group leaves behind, but for what is delayed. First what is in hand: where its holder is found to be gone meanwhile, it goes
+ * back to the line, which is deleted after it.
+ */
 async function clear(file: QueueFile, groupId: number): Promise<void> {
   for (const from of [
-    ...[state.ready, state.returned, state.behind, state.inHand].map(
+    `{claims} where token in (select token from {claims} where group_id = ? limit ${batchSize})`,
+    ...[state.inHand, state.behind, state.returned, state.ready].map(
       (of) => `{messages} where row_id in (
         select row_id from {messages} where group_id = ? and state = ${of} limit ${batchSize})`,
     ),
     `{letters} where letter_id in (select letter_id from {letters} where box = ? limit ${batchSize})`,
-    `{claims} where token in (select token from {claims} where group_id = ? limit ${batchSize})`,
   ]) {
     while ((await file.write(() => ask(`delete from ${from} returning 1`, groupId))).length === batchSize);
   }

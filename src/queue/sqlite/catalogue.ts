@@ -16,12 +16,14 @@ export interface KnownTopic extends TopicTopology {
 /** The topics and groups of a file, as they were at a version of the catalogue. */
 export class Catalogue {
   readonly #topics: ReadonlyMap<string, KnownTopic>;
+  readonly #groupIds: ReadonlySet<number>;
 
   constructor(
     readonly version: number,
     topics: readonly KnownTopic[],
   ) {
     this.#topics = new Map(topics.map((topic) => [topic.name, topic]));
+    this.#groupIds = new Set(topics.flatMap(({ groups }) => groups.map(({ groupId }) => groupId)));
   }
 
   get topics(): readonly KnownTopic[] {
@@ -30,6 +32,11 @@ export class Catalogue {
 
   find(topic: string): KnownTopic | undefined {
     return this.#topics.get(topic);
+  }
+
+  /** Whether a group is there still: one that was removed and added again has another number. */
+  has(groupId: number): boolean {
+    return this.#groupIds.has(groupId);
   }
 
   /** Throws a `not-found` refusal. */

@@ -19,7 +19,8 @@ const held = `row_id = ? and claim_token = ? and state = ${state.inHand} and lea
 
 export function* settle(settlement: Settlement, catalogue: Catalogue, now: number): Steps<SettleResult> {
   const { receipt } = settlement;
-  if (!(receipt instanceof Receipt)) return lost;
+  // Of a group that was removed nothing may move: what is delayed there waits to become lost letters, the rest to be deleted.
+  if (!(receipt instanceof Receipt) || !catalogue.has(receipt.groupId)) return lost;
   if (settlement.kind === 'ack') {
     const refusal = refusalOf(settlement.outbox, catalogue);
     // Somebody who has lost it hears that, not what his outbox lacks.

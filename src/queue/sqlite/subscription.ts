@@ -109,8 +109,8 @@ export class SqliteSubscription implements DriverSubscription {
     this.#held.clear();
     this.#onClosed(this);
     if (held.length === 0) return;
-    const putAllBack = function* (): Steps<void> {
-      for (const receipt of held) yield* putBack(receipt);
+    const putAllBack = function* (catalogue: Catalogue): Steps<void> {
+      for (const receipt of held) if (catalogue.has(receipt.groupId)) yield* putBack(receipt);
     };
     // Where the file is locked, or full, what was held comes back when its lease ends, or when this driver is closed.
     await this.#client.file.write(putAllBack, { patienceMs: leavingMs }).catch(() => {});
@@ -186,7 +186,7 @@ export class SqliteSubscription implements DriverSubscription {
     return this.#client.run(() => {
       this.#check();
       const client = this.#client;
-      return client.file.write(() => extendAll(receipts, ms, client.now()));
+      return client.file.write((catalogue) => extendAll(receipts, catalogue, ms, client.now()));
     });
   }
 
@@ -197,16 +197,21 @@ export class SqliteSubscription implements DriverSubscription {
 }
 
 function* settleAll(batch: readonly Settlement[], catalogue: Catalogue, now: number): Steps<readonly SettleResult[]> {
-  const acked = yield* ackTogether(batch, now);
+  const acked = yield* ackTogether(batch, catalogue, now);
   const results: SettleResult[] = [];
   for (const settlement of batch) results.push(acked.get(settlement) ?? (yield* settle(settlement, catalogue, now)));
   return results;
 }
 
-function* extendAll(receipts: readonly OpaqueReceipt[], ms: number, now: number): Steps<readonly ('done' | 'lost')[]> {
+function* extendAll(
+  receipts: readonly OpaqueReceipt[],
+  catalogue: Catalogue,
+  ms: number,
+  now: number,
+): Steps<readonly ('done' | 'lost')[]> {
   const rowsOf = new Map<number, number[]>();
   for (const receipt of receipts) {
-    if (!(receipt instanceof Receipt)) continue;
+    if (!(receipt instanceof Receipt) || !catalogue.has(receipt.groupId)) continue;
     const rowIds = rowsOf.get(receipt.token);
     if (rowIds === undefined) rowsOf.set(receipt.token, [receipt.rowId]);
     else rowIds.push(receipt.rowId);
