@@ -1,4 +1,5 @@
 // What goes wrong while messages are in hand, and must stop neither the consumer nor anybody else.
+import { setTimeout as pause } from 'node:timers/promises';
 import { amqp } from 'signalbox/amqp';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Received, Settlement } from '../../../src/queue/driver.js';
@@ -67,6 +68,29 @@ await describeServers(['rabbitmq'], (_, server) => {
       { fields: { topic: topic.name, queues: [queueOf(topic)] } },
     ]);
     expect(one.health()).toMatchObject({ status: 'ok', connected: true });
+  });
+
+  test.concurrent('groups that are removed under their readers cost nobody a connection, and are read again when they are added again', async () => {
+    const groups = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const topic = jobTopic({ groups: Object.fromEntries(groups.map((group) => [group, {}])) });
+    await using queue = await openProcess(topic, url);
+    const lost: unknown[] = [];
+    queue.events.on('disconnected', ({ cause }) => lost.push(cause));
+    const received: string[] = [];
+    for (const group of groups) {
+      await queue.consume(topic, ({ message: { body } }) => void received.push(`${group} ${body.n}`), { group });
+    }
+    await queue.publish(topic, { n: 1 });
+    await eventually('all read', () => received.length === groups.length);
+    // So long that each reader would try again at once.
+    await pause(5_500);
+
+    for (const group of groups) await queue.admin.removeGroup(topic, group);
+    await using again = await openProcess(topic, url);
+    await again.publish(topic, { n: 2 });
+
+    await eventually('all read again', () => received.length === 2 * groups.length);
+    expect(lost).toEqual([]);
   });
 
   test.concurrent('what handlers, listeners and the logger throw ends no connection and loses no message', async () => {

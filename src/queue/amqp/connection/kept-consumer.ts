@@ -90,8 +90,11 @@ export class KeptConsumer {
     for (let failures = 0; !this.#closed; ) {
       const startedAt = clock.now();
       try {
-        await this.#serve();
-        failures = clock.now() - startedAt >= steadyAfterMs ? 0 : failures + 1;
+        const wasCancelled = await this.#serve();
+        const wasSteady = clock.now() - startedAt >= steadyAfterMs;
+        if (wasSteady) failures = 0;
+        // Its queue is being deleted: RabbitMQ 4.3 closes the whole connection of whoever consumes before it is gone.
+        if (!wasSteady || wasCancelled) failures += 1;
       } catch (error) {
         failures += 1;
         this.#trouble = error;
@@ -105,8 +108,8 @@ export class KeptConsumer {
     }
   }
 
-  /** One channel, from its opening to its end. Rejects when it was never set up. */
-  async #serve(): Promise<void> {
+  /** One channel, from its opening to its end; answers whether the broker cancelled its consumer. Rejects when it was never set up. */
+  async #serve(): Promise<boolean> {
     const { what, prefetch, setup, onDelivery, onLost } = this.#options;
     const { clock, callDeadlineMs, open } = this.#context;
     let lossCause: unknown = null;
@@ -141,13 +144,17 @@ export class KeptConsumer {
       await channel.close();
       throw error;
     }
-    if (this.#closed) return channel.close();
+    if (this.#closed) {
+      await channel.close();
+      return false;
+    }
     if (!channel.open)
       throw new LinkError(`${what} was lost while it was set up`, { code: 'unavailable', cause: lossCause });
     this.#channel = channel;
     this.#trouble = null;
     this.#answer(({ resolve }) => resolve(channel));
     await end;
+    return cancelled !== null;
   }
 
   #answer(how: (waiter: { resolve(channel: ConsumingChannel): void; reject(error: unknown): void }) => void): void {
