@@ -58,14 +58,14 @@ export function accepts(group: GroupTopology, routingKey: string | null): boolea
   return group.patterns.some((pattern) => matches(pattern, routingKey));
 }
 
-const versionSql = 'select catalogue_version from {state}';
+const versionSql = 'select topology_version from {state}';
 const topicsSql = 'select * from {topics} order by name';
 const groupsSql = 'select * from {groups} where removed = 0 order by name';
 
 /** `known`, if it is still true, or what is true now. Within a transaction, so that it stays true. */
 export function* readCatalogue(known: Catalogue | null): Steps<Catalogue> {
   const [state] = yield* ask(versionSql);
-  const version = Number(state?.catalogue_version);
+  const version = Number(state?.topology_version);
   if (known?.version === version) return known;
   const topics = yield* ask(topicsSql);
   const groups = yield* ask(groupsSql);

@@ -106,5 +106,5 @@ function* adopt(topic: string, name: string, now: number): Steps<void> {
 }
 
 export function* newVersion(): Steps<void> {
-  yield* ask('update {state} set catalogue_version = catalogue_version + 1');
+  yield* ask('update {state} set topology_version = topology_version + 1');
 }

@@ -6,6 +6,7 @@ import { indexDueInOrder } from './0003-due-in-order.js';
 import { addLastSeen } from './0004-last-seen.js';
 import { indexByState } from './0005-indexes-by-state.js';
 import { addRangeClaims } from './0006-range-claims.js';
+import { refuseOlder } from './0007-refuse-older.js';
 
 /** The steps that make the queue's tables. Steps are only ever added. */
 export function queueMigrationList(tablePrefix: string): MigrationList {
@@ -19,6 +20,7 @@ export function queueMigrationList(tablePrefix: string): MigrationList {
       '0004-last-seen': { up: (db) => addLastSeen(db, tablePrefix) },
       '0005-indexes-by-state': { up: (db) => indexByState(db, tablePrefix) },
       '0006-range-claims': { up: (db) => addRangeClaims(db, tablePrefix) },
+      '0007-refuse-older': { up: (db) => refuseOlder(db, tablePrefix) },
     },
   };
 }
