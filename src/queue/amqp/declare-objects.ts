@@ -53,6 +53,9 @@ export async function compareObjects(
   return unknown;
 }
 
+/** What a broker has the time of one call for: declaring a quorum queue may take a second of a busy one, and a topic has up to hundreds. */
+const atOnce = 8;
+
 /** Goes on behind what the broker refused, on another channel, unless `onRefused` throws. What fails at none of them rejects. */
 async function declareEach(
   link: Link,
@@ -61,17 +64,18 @@ async function declareEach(
   onRefused: (error: unknown, refused: ObjectSpec) => void | Promise<void>,
 ): Promise<void> {
   for (let left = specs; left.length > 0; ) {
+    const some = left.slice(0, atOnce);
     let done = 0;
     try {
       await link.withChannel(what, async (channel) => {
-        for (const spec of left) {
+        for (const spec of some) {
           await declare(channel, spec);
           done += 1;
         }
       });
-      return;
+      left = left.slice(atOnce);
     } catch (error) {
-      const refused = left[done];
+      const refused = some[done];
       if (refused === undefined) throw error;
       await onRefused(error, refused);
       left = left.slice(done + 1);
