@@ -4,6 +4,7 @@ import Libsql from 'libsql';
 import { defineTopic, openQueue } from 'signalbox';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { consumeAll, OnAFile, readerOf } from './on-a-file.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 const [, statement = ''] =
@@ -50,4 +51,17 @@ test.each([
     .poll(async () => (await letters.list()).letters)
     .toMatchObject([{ death: { cause: 'undecodable', reason: fault } }]);
   await expect.poll(() => handled).toEqual(['before', 'after']);
+});
+
+test('one whose place is below zero is served as well, by a topic in order, too', async () => {
+  await using file = new OnAFile();
+  const driver = await file.driver();
+  const database = new Libsql(file.path, { timeout: 5_000 });
+  database.exec(`insert into signalbox_messages (group_id, message_id, place, body)
+    select group_id, name, -5, cast('{}' as blob) from signalbox_groups`);
+  database.close();
+
+  for (const topic of ['plain', 'keyed'] as const) {
+    expect(await consumeAll(await readerOf(driver, topic), 10)).toEqual(['default']);
+  }
 });

@@ -102,7 +102,7 @@ function* firstOfKeys(groupId: number, max: number): Steps<readonly number[]> {
   const chosen: number[] = [];
   const behind: number[] = [];
   const taken = new Set<string>();
-  for (let after = -1, looked = max; chosen.length < max; looked = sight) {
+  for (let after = Number.MIN_SAFE_INTEGER, looked = max; chosen.length < max; looked = sight) {
     const [row] = yield* ask(nextOfLine, groupId, after, looked);
     const line = JSON.parse(String(row?.line)) as [rowId: number, place: number, key: string | null, inHand: number][];
     for (const [rowId, at, key, inHand] of line) {
