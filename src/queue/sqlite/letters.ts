@@ -53,8 +53,9 @@ export function* bury(
   );
 }
 
-const overdue = `from {messages} m
-  join {groups} g using (group_id)
+/** Groups first, of which few are removed: the other way round all that is delayed in any group is looked at. */
+const overdue = `from {groups} g
+  cross join {messages} m on m.group_id = g.group_id
   join {topics} t using (topic_id)
   where g.removed = 1 and m.state = 1 and m.due_at <= ?`;
 
