@@ -210,6 +210,19 @@ test('what is settled, extended or given back once its group is removed is lost,
   expect(database.prepare('select count(*) as n from signalbox_messages').all([])).toEqual([{ n: 0 }]);
 });
 
+test('what whoever removed a group could not delete is deleted when it is removed again', async () => {
+  await publish('a', 'b');
+  await take(reader, 1);
+  // As if its process had been killed behind the first of its transactions.
+  database.exec(`update signalbox_groups set removed = 1 where name = 'default';
+    update signalbox_state set topology_version = topology_version + 1`);
+
+  await driver.admin.removeGroup('plain', 'default');
+
+  expect(claims()).toEqual([]);
+  expect(database.prepare('select count(*) as n from signalbox_messages').all([])).toEqual([{ n: 0 }]);
+});
+
 test('a time is handed over with all its digits', async () => {
   const publishedAt = 1_764_333_862_345.1233;
   const { message, ...send } = entry('plain', 'a');

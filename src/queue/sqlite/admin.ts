@@ -33,8 +33,7 @@ export function adminOf(client: Client): DriverAdmin {
     removeGroup: (topic, group) =>
       client.run(async () => {
         const { file } = client;
-        const groupId = await file.write((there) => removeGroup(there, topic, group));
-        if (groupId !== null) await clear(file, groupId);
+        for (const groupId of await file.write((there) => removeGroup(there, topic, group))) await clear(file, groupId);
       }),
     pause: (topic, group) => client.run(() => pause(client, topic, group)),
     resume: (topic, group) => client.run(() => client.file.write((there) => resumeGroup(there, topic, group))),

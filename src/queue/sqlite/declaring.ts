@@ -10,6 +10,7 @@ import {
 import type { Catalogue } from './catalogue.js';
 import { loseOverdue } from './letters.js';
 import { nextPlaces } from './places.js';
+import { state } from './state.js';
 
 /** Writes what is missing, and what may be changed; refuses before anything is written. Answers what was done. */
 export function* declare(
@@ -51,13 +52,27 @@ export function* addGroup(there: Catalogue, topic: string, group: GroupTopology,
   if (yield* declareGroup(known, known, group, now)) yield* newVersion();
 }
 
-/** Answers what is to be deleted afterwards, bit by bit: all but the delayed ones, which become lost letters when they fall due. */
-export function* removeGroup(there: Catalogue, topic: string, name: string): Steps<number | null> {
+const leftIn = (which: number): string =>
+  `exists (select 1 from {messages} as m where m.group_id = {groups}.group_id and m.state = ${which})`;
+
+/** Groups of a name that are gone, and still have what is to be deleted: whoever removed one may have been killed, or have found the disk full. */
+const leftBehind = `select group_id from {groups}
+  where removed = 1 and name = ? and topic_id = (select topic_id from {topics} where name = ?) and (
+    ${[state.ready, state.inHand, state.behind, state.returned].map(leftIn).join(' or ')}
+    or exists (select 1 from {claims} where {claims}.group_id = {groups}.group_id)
+    or exists (select 1 from {letters} where box = {groups}.group_id))`;
+
+/**
+ * Answers the groups of this name of which something is to be deleted afterwards, bit by bit: all but the delayed ones, which become lost letters when they
+ * fall due.
+ */
+export function* removeGroup(there: Catalogue, topic: string, name: string): Steps<readonly number[]> {
   const group = there.topic(topic).groups.find((one) => one.name === name);
-  if (group === undefined) return null;
-  yield* ask('update {groups} set removed = 1 where group_id = ?', group.groupId);
-  yield* newVersion();
-  return group.groupId;
+  if (group !== undefined) {
+    yield* ask('update {groups} set removed = 1 where group_id = ?', group.groupId);
+    yield* newVersion();
+  }
+  return (yield* ask(leftBehind, name, topic)).map(({ group_id }) => Number(group_id));
 }
 
 function* declareGroup(
