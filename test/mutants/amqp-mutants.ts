@@ -36,12 +36,12 @@ export const amqpMutants: Species = {
       file: 'amqp/feed.ts',
       find: `    if (!this.#release(handed)) return 'lost';
     const answer = handed.delivery.ack();`,
-      replace: `    this.#inHand.delete(handed.delivery);
+      replace: `    this.#inHand.remove(handed);
     this.#channel?.raw.ack(handed.delivery.message);
     const answer = 'done';`,
       also: [
         {
-          find: 'return this.#inHand.get(handed.delivery) === handed && handed.delivery.held;',
+          find: 'return handed.isLinked && handed.delivery.held;',
           replace: 'return true;',
         },
       ],
