@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { createConnection } from 'mysql2';
 import { expect, test } from 'vitest';
 import { classifyMysql } from '../../src/sql/mysql-errors.js';
+import { socketToNowhere } from '../servers/nowhere.js';
 
 const raw = (fields: object): Error => Object.assign(new Error('text that nobody looks at'), fields);
 
@@ -54,15 +54,7 @@ test.each([
 });
 
 test('of a name with several addresses, none of which answers, each is said, and that nothing was sent', async () => {
-  const socket = connect({
-    ...{ host: 'localhost', port: 1 },
-    lookup: (_, __, found) =>
-      found(null, [
-        { address: '127.0.0.1', family: 4 },
-        { address: '127.0.0.2', family: 4 },
-      ]),
-  });
-  const [error] = await once(createConnection({ stream: socket }), 'error');
+  const [error] = await once(createConnection({ stream: socketToNowhere() }), 'error');
 
   expect(classifyMysql(error)).toEqual({
     ...{ code: 'unavailable', retryable: true, outcomeUnknown: false },

@@ -92,14 +92,14 @@ export function* extend(
   leaseEndsAt: number,
   now: number,
 ): Steps<ReadonlySet<number>> {
-  const held = yield* heldBy(token, rowIds, now);
-  if (!(yield* extendRange(token, held, leaseEndsAt, now))) yield* divide(token);
+  const inHand = yield* heldBy(token, rowIds, now);
+  if (!(yield* extendRange(token, inHand, leaseEndsAt, now))) yield* divide(token);
   yield* ask(
     `update {messages} set lease_ends_at = ?
       where row_id in (select value from json_each(?)) and state = ${state.inHand} and claim_token = ?`,
-    ...[leaseEndsAt, held, token],
+    ...[leaseEndsAt, inHand, token],
   );
-  return new Set(JSON.parse(held) as number[]);
+  return new Set(JSON.parse(inHand) as number[]);
 }
 
 /** A reader that leaves: what it held is where it was, counted as a hand-out without an answer. */

@@ -1,20 +1,12 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { handshakeError } from '../../../src/queue/amqp/connection/handshake-error.js';
 import { settingsFromUrl } from '../../../src/queue/amqp/connection/index.js';
+import { socketToNowhere } from '../../servers/nowhere.js';
 
 test('of a host with several addresses, none of which answers, each is said', async () => {
   const { settings } = settingsFromUrl('amqp://localhost:1');
-  const socket = connect({
-    ...{ host: 'localhost', port: 1 },
-    lookup: (_, __, found) =>
-      found(null, [
-        { address: '127.0.0.1', family: 4 },
-        { address: '127.0.0.2', family: 4 },
-      ]),
-  });
-  const [error] = await once(socket, 'error');
+  const [error] = await once(socketToNowhere(), 'error');
 
   expect(handshakeError(error, { host: 'localhost', port: 1 }, settings)).toMatchObject({
     code: 'unavailable',

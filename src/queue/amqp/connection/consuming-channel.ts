@@ -94,9 +94,8 @@ export class ConsumingChannel {
   async consume(queue: string, options: Options.Consume & { readonly consumerTag: string }): Promise<void> {
     const { what, prefetch } = this.#options;
     if (this.#limit === null) await this.limit(prefetch);
-    await this.#call(async () => {
-      await this.raw.consume(queue, (message) => this.#take(message, options.consumerTag), options);
-    }, `start ${what}`);
+    const take = (message: ConsumeMessage | null): void => this.#take(message, options.consumerTag);
+    await this.#call(() => this.raw.consume(queue, take, options), `start ${what}`);
   }
 
   /** The most unsettled deliveries of each consumer that is started from now on: RabbitMQ 4.3 refuses a limit for the whole channel. */
